@@ -1,0 +1,81 @@
+use std::time::Duration;
+
+use exconn_model::FailureKind;
+
+/// Why Exchange could not be asked, or what was wrong with its answer. Each case is one that a person or the scheduler
+/// acts on differently. The texts hold no secret; what the server wrote is shortened.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// No connection, or it broke before an answer was complete.
+    #[error("cannot reach {endpoint}: {reason}")]
+    Unreachable {
+        /// Host and port.
+        endpoint: String,
+        /// What the network said.
+        reason: String,
+    },
+    /// The TLS handshake failed: unknown issuer, another name, expired.
+    #[error("TLS with {endpoint} failed: {reason}")]
+    Tls {
+        /// Host and port.
+        endpoint: String,
+        /// What was wrong with the certificate or the handshake.
+        reason: String,
+    },
+    /// User or password was refused.
+    #[error("{endpoint} refused the user or the password")]
+    CredentialsRefused {
+        /// Host and port.
+        endpoint: String,
+    },
+    /// The address answers, but not as Exchange's remote PowerShell does.
+    #[error("{url} is not an Exchange remote PowerShell address: {reason}")]
+    WrongEndpoint {
+        /// The address.
+        url: String,
+        /// How it answered.
+        reason: String,
+    },
+    /// The account may not run a cmdlet, or not with a parameter that exconn needs.
+    #[error("the account may not run {cmdlet}: {reason}")]
+    NotPermitted {
+        /// The cmdlet.
+        cmdlet: String,
+        /// What Exchange said.
+        reason: String,
+    },
+    /// Exchange asks to wait.
+    #[error("Exchange asks to wait {} ms", after.as_millis())]
+    Throttled {
+        /// How long.
+        after: Duration,
+    },
+    /// The answer broke the protocol or one of its bounds.
+    #[error("the answer broke the protocol: {reason}")]
+    ProtocolViolated {
+        /// What was wrong.
+        reason: String,
+    },
+    /// The listing did not come to its positive end.
+    #[error("the listing ended early: {reason}")]
+    EndedEarly {
+        /// What ended it.
+        reason: String,
+    },
+}
+
+impl ExchangeError {
+    /// The kind under which a run that met this error is kept.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Unreachable { .. } => FailureKind::Unreachable,
+            Self::Tls { .. } => FailureKind::Tls,
+            Self::CredentialsRefused { .. } => FailureKind::CredentialsRefused,
+            Self::WrongEndpoint { .. } => FailureKind::WrongEndpoint,
+            Self::NotPermitted { .. } => FailureKind::NotPermitted,
+            Self::Throttled { .. } => FailureKind::Throttled,
+            Self::ProtocolViolated { .. } => FailureKind::ProtocolViolated,
+            Self::EndedEarly { .. } => FailureKind::EndedEarly,
+        }
+    }
+}

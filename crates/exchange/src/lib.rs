@@ -1,0 +1,9 @@
+//! The one seam between exconn and an Exchange organisation, and the drivers behind it.
+//!
+//! Only this crate opens a connection to Exchange.
+
+mod error;
+mod seam;
+
+pub use error::ExchangeError;
+pub use seam::{DeviceListing, DeviceScope, Exchange};

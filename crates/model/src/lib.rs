@@ -1,0 +1,25 @@
+//! The nouns of exconn: connectors, mobile devices, sync runs, their enumerations and ids.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number: both come in as [`Clock`] and [`Entropy`].
+
+mod ambient;
+mod connector;
+mod device;
+mod enumeration;
+mod ids;
+mod run;
+pub mod schema;
+mod timestamp;
+
+pub use ambient::{Clock, Entropy};
+pub use connector::{
+    CONNECTOR, Connector, ConnectorChange, ConnectorDraft, ConnectorStatus, ConnectorType, MAX_TEXT, SyncType,
+};
+pub use device::{
+    AccessState, AccessStateReason, DeviceOverview, MANAGED_DEVICE, ManagementAgent, MobileDevice,
+    ObservedDevice, Organization,
+};
+pub use enumeration::GraphEnum;
+pub use ids::{ConnectorId, DeviceId, NotAnId, RunId, TenantId};
+pub use run::{FailureKind, RunOutcome, RunState, SyncCounts, SyncRun};
+pub use timestamp::{Timestamp, TimestampError};

@@ -1,0 +1,255 @@
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use exconn_model::{
+    Connector, ConnectorChange, ConnectorDraft, ConnectorId, ConnectorType, DeviceId, DeviceOverview,
+    MobileDevice, ObservedDevice, RunId, RunOutcome, SyncCounts, SyncRun, SyncType, TenantId, Timestamp,
+};
+use exconn_odata::query::{Filter, Query};
+
+use crate::StoreError;
+
+/// A part of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// Its entities, at most as many as the query's limit.
+    pub items: Vec<T>,
+    /// Whether entities follow behind the last one.
+    pub more: bool,
+}
+
+/// What became of a request to sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestedSync {
+    /// A new run is queued.
+    Queued(RunId),
+    /// A queued run covers it, or one of the same kind is running.
+    Covered(RunId),
+}
+
+/// A configured connection that looks for its connector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionIdentity {
+    /// The connection's name; becomes `exchangeAlias`.
+    pub name: String,
+    /// The connection's server; becomes `serverName`.
+    pub server: Option<String>,
+    /// The connection's type.
+    pub connector_type: ConnectorType,
+    /// A digest of the connection's configuration. While it stays the same, a connector that was deleted is not created
+    /// again.
+    pub fingerprint: String,
+}
+
+/// The connector that serves a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// A connector with this `exchangeAlias`, or else with this `serverName`.
+    Bound(ConnectorId),
+    /// There was none; this one was created, with its first full sync queued.
+    Created(ConnectorId),
+    /// Its connector was deleted, and the configuration is still the same.
+    Released,
+}
+
+/// A run and the right to work on it until the lease ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeasedRun {
+    /// The run, with the attempt that this lease began.
+    pub run: SyncRun,
+    /// Grows with each lease of the run's connector; a write under an older number is refused.
+    pub fence: i64,
+    /// The connector's device generation when the lease began: the state that the sync starts from.
+    pub generation: i64,
+    /// Whether a full sync of the connector has ever succeeded.
+    pub has_full_sync: bool,
+    /// The end of the latest successful sync.
+    pub last_sync: Option<Timestamp>,
+}
+
+/// A device on its way into the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceRow {
+    /// The identity that it gets if its partnership is new.
+    pub id: DeviceId,
+    /// What Exchange said.
+    pub observed: ObservedDevice,
+}
+
+/// How a run that had staged devices ends well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageEnd {
+    /// The devices that the listing did not name go. Only a complete listing of all devices may say so.
+    pub remove_absent: bool,
+    /// What was observed of Exchange and belongs into the connector; `last_sync` and `status` included.
+    pub observed: ConnectorChange,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// A sign of life of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunPatch {
+    /// Now.
+    pub now: Timestamp,
+    /// The lease's new end.
+    pub until: Timestamp,
+    /// What the run found so far.
+    pub counts: SyncCounts,
+}
+
+/// What the scheduler needs to know of a connector's past.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SyncHistory {
+    /// End of the latest successful full sync.
+    pub last_full: Option<Timestamp>,
+    /// End of the latest successful sync of any kind.
+    pub last_success: Option<Timestamp>,
+    /// End of the latest run.
+    pub last_finished: Option<Timestamp>,
+    /// Runs that failed since the latest success.
+    pub failures: u32,
+    /// The latest run's wish not to be repeated before this moment.
+    pub not_before: Option<Timestamp>,
+    /// Whether the latest run was held for a person.
+    pub held: bool,
+    /// A run is queued or running.
+    pub open: bool,
+}
+
+/// Everything that exconn keeps. Each method is one transaction; a change that returned `Ok` survives a crash.
+///
+/// Methods that take a lease refuse with [`StoreError::LeaseLost`] once its fence is not the connector's latest, its run
+/// is no longer running, or the connector is gone.
+#[async_trait]
+pub trait Store: Debug + Send + Sync {
+    /// Adds a connector and queues its first full sync as `run`.
+    async fn create_connector(
+        &self,
+        tenant: TenantId,
+        id: ConnectorId,
+        draft: ConnectorDraft,
+        run: RunId,
+        now: Timestamp,
+    ) -> Result<Connector, StoreError>;
+
+    /// One connector.
+    async fn connector(&self, tenant: TenantId, id: ConnectorId) -> Result<Connector, StoreError>;
+
+    /// A page of connectors.
+    async fn connectors(&self, tenant: TenantId, query: &Query) -> Result<Page<Connector>, StoreError>;
+
+    /// How many connectors satisfy the condition.
+    async fn count_connectors(&self, tenant: TenantId, filter: Option<&Filter>) -> Result<u64, StoreError>;
+
+    /// Changes a connector and counts its revision up; refused if it is not in `expected`.
+    async fn update_connector(
+        &self,
+        tenant: TenantId,
+        id: ConnectorId,
+        change: ConnectorChange,
+        expected: Option<i64>,
+    ) -> Result<Connector, StoreError>;
+
+    /// Removes a connector with its devices and cancels its open runs; refused if it is not in `expected`.
+    async fn delete_connector(
+        &self,
+        tenant: TenantId,
+        id: ConnectorId,
+        expected: Option<i64>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Queues a sync as `run`, unless a queued full run or an open run of the same kind covers it. A full sync takes the
+    /// place of a queued delta.
+    async fn request_sync(
+        &self,
+        tenant: TenantId,
+        connector: ConnectorId,
+        kind: SyncType,
+        run: RunId,
+        now: Timestamp,
+    ) -> Result<RequestedSync, StoreError>;
+
+    /// The latest runs of a connector, newest first, at most `limit`.
+    async fn runs(
+        &self,
+        tenant: TenantId,
+        connector: ConnectorId,
+        limit: u32,
+    ) -> Result<Vec<SyncRun>, StoreError>;
+
+    /// One run.
+    async fn run(&self, tenant: TenantId, id: RunId) -> Result<SyncRun, StoreError>;
+
+    /// One device.
+    async fn device(&self, tenant: TenantId, id: DeviceId) -> Result<MobileDevice, StoreError>;
+
+    /// A page of devices.
+    async fn devices(&self, tenant: TenantId, query: &Query) -> Result<Page<MobileDevice>, StoreError>;
+
+    /// How many devices satisfy the condition.
+    async fn count_devices(&self, tenant: TenantId, filter: Option<&Filter>) -> Result<u64, StoreError>;
+
+    /// Devices counted by access state.
+    async fn device_overview(&self, tenant: TenantId) -> Result<DeviceOverview, StoreError>;
+
+    /// Finds the connector of a configured connection, or creates it as `connector` with its first full sync as `run`.
+    async fn bind(
+        &self,
+        tenant: TenantId,
+        connection: &ConnectionIdentity,
+        connector: ConnectorId,
+        run: RunId,
+        now: Timestamp,
+    ) -> Result<Binding, StoreError>;
+
+    /// What the scheduler needs to know of a connector's past.
+    async fn sync_history(&self, tenant: TenantId, connector: ConnectorId)
+    -> Result<SyncHistory, StoreError>;
+
+    /// Leases the connector's next run until `until`: a queued one, or a running one whose lease has ended. A run that was
+    /// leased `max_attempts` times without an end is closed as abandoned instead.
+    async fn lease_run(
+        &self,
+        tenant: TenantId,
+        connector: ConnectorId,
+        owner: &str,
+        now: Timestamp,
+        until: Timestamp,
+        max_attempts: u32,
+    ) -> Result<Option<LeasedRun>, StoreError>;
+
+    /// Makes a leased delta run a full one, when there is nothing that a delta could start from.
+    async fn widen_run(&self, lease: &LeasedRun) -> Result<(), StoreError>;
+
+    /// Renews the lease and shows progress.
+    async fn renew(&self, lease: &LeasedRun, patch: RunPatch) -> Result<(), StoreError>;
+
+    /// Begins to stage the devices of a leased run, without those of an earlier attempt.
+    async fn begin_stage(&self, lease: &LeasedRun) -> Result<(), StoreError>;
+
+    /// Stages devices; a partnership that comes twice counts once, with its latest values. Returns the counts so far;
+    /// `removed` stays 0.
+    async fn stage(&self, lease: &LeasedRun, devices: Vec<DeviceRow>) -> Result<SyncCounts, StoreError>;
+
+    /// The counts of the whole stage, `removed` included, and how many devices of the connector are stored.
+    async fn staged(&self, lease: &LeasedRun) -> Result<(SyncCounts, u64), StoreError>;
+
+    /// Makes the staged devices the stored ones, writes what was observed into the connector and ends the run as
+    /// succeeded: all in one transaction, and only if the stored devices are still those that the lease began with.
+    async fn apply_stage(&self, lease: &LeasedRun, end: StageEnd) -> Result<SyncCounts, StoreError>;
+
+    /// Ends a run without touching devices, writes `observed` into the connector, and drops what was staged.
+    async fn end_run(
+        &self,
+        lease: &LeasedRun,
+        outcome: RunOutcome,
+        counts: SyncCounts,
+        observed: ConnectorChange,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Bytes that the database occupies.
+    async fn size(&self) -> Result<u64, StoreError>;
+}
