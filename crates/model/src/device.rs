@@ -201,8 +201,7 @@ impl ObservedDevice {
     /// The mailbox's own name: the last part of its canonical name, where `\/` stands for a slash.
     pub fn mailbox_name(&self) -> Option<&str> {
         let path = self.user_display_name.as_deref()?;
-        let start =
-            path.match_indices('/').map(|(at, _)| at).filter(|at| !path[..*at].ends_with('\\')).last();
+        let start = path.match_indices('/').map(|(at, _)| at).rfind(|at| !path[..*at].ends_with('\\'));
         non_empty(start.map_or(path, |at| &path[at + 1..]))
     }
 

@@ -149,7 +149,7 @@ impl Scanner<'_> {
         let days = days_from_civil(year, month, day).ok_or(TimestampError::Range)?;
         let seconds = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second - offset * 60;
         let ticks = seconds * TICKS_PER_SECOND + fraction;
-        if ticks < Timestamp::UNSET.0 || ticks > Timestamp::MAX.0 {
+        if !(Timestamp::UNSET.0..=Timestamp::MAX.0).contains(&ticks) {
             return Err(TimestampError::Range);
         }
         Ok(Timestamp(ticks))
