@@ -105,14 +105,16 @@ pub struct SyncHistory {
     pub last_full: Option<Timestamp>,
     /// End of the latest successful sync of any kind.
     pub last_success: Option<Timestamp>,
-    /// End of the latest run.
+    /// End of the latest run, however it ended.
     pub last_finished: Option<Timestamp>,
-    /// Runs that failed since the latest success.
+    /// Runs that failed or were held since the latest success.
     pub failures: u32,
+    /// End of the latest full run, however it ended.
+    pub last_full_finished: Option<Timestamp>,
+    /// Full runs that failed or were held since the latest full success.
+    pub full_failures: u32,
     /// The latest run's wish not to be repeated before this moment.
     pub not_before: Option<Timestamp>,
-    /// Whether the latest run was held for a person.
-    pub held: bool,
     /// A run is queued or running.
     pub open: bool,
 }
