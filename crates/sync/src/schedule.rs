@@ -1,0 +1,149 @@
+//! When a connector's next sync is due.
+
+use std::time::Duration;
+
+use exconn_model::{SyncType, Timestamp};
+use exconn_store::SyncHistory;
+
+/// How often a connector is synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Intervals {
+    /// From one full sync to the next.
+    pub full: Duration,
+    /// From one sync to the next delta sync.
+    pub delta: Duration,
+}
+
+/// What the scheduler does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Queue a sync of this kind now.
+    Request(SyncType),
+    /// Nothing before this moment.
+    Wait(Timestamp),
+    /// Nothing before the open run has ended.
+    RunIsOpen,
+}
+
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+
+/// How long to leave Exchange alone after so many failures in a row: 10 s, doubling up to 15 min.
+pub fn pause_after(failures: u32) -> Duration {
+    match failures {
+        0 => Duration::ZERO,
+        n => FIRST_PAUSE.saturating_mul(1 << (n - 1).min(10)).min(LONGEST_PAUSE),
+    }
+}
+
+/// Decides from a connector's past alone, so that a restart or another process decides the same.
+///
+/// A full sync that fails, or is held for a person, does not stop delta syncs: each kind has its own pause.
+pub fn next(history: &SyncHistory, intervals: Intervals, now: Timestamp) -> Next {
+    if history.open {
+        return Next::RunIsOpen;
+    }
+    let full = due(history.last_full, intervals.full, history.last_full_finished, history.full_failures);
+    let delta = history
+        .last_full
+        .map(|_| due(history.last_success, intervals.delta, history.last_finished, history.failures));
+    let not_before = history.not_before.unwrap_or(Timestamp::UNSET);
+    let (full, delta) = (full.max(not_before), delta.map(|at| at.max(not_before)));
+    if full <= now {
+        Next::Request(SyncType::Full)
+    } else if let Some(delta) = delta {
+        if delta <= now { Next::Request(SyncType::Delta) } else { Next::Wait(full.min(delta)) }
+    } else {
+        Next::Wait(full)
+    }
+}
+
+fn due(
+    success: Option<Timestamp>,
+    interval: Duration,
+    finished: Option<Timestamp>,
+    failures: u32,
+) -> Timestamp {
+    let by_interval = success.map_or(Timestamp::UNSET, |at| at.after(interval));
+    let by_pause = finished.map_or(Timestamp::UNSET, |at| at.after(pause_after(failures)));
+    by_interval.max(by_pause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVALS: Intervals =
+        Intervals { full: Duration::from_secs(86_400), delta: Duration::from_secs(60) };
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(1_700_000_000 + seconds)
+    }
+
+    fn synced() -> SyncHistory {
+        SyncHistory {
+            last_full: Some(at(0)),
+            last_success: Some(at(0)),
+            last_finished: Some(at(0)),
+            last_full_finished: Some(at(0)),
+            ..SyncHistory::default()
+        }
+    }
+
+    #[test]
+    fn a_new_connector_gets_a_full_sync_at_once() {
+        assert_eq!(next(&SyncHistory::default(), INTERVALS, at(0)), Next::Request(SyncType::Full));
+    }
+
+    #[test]
+    fn deltas_follow_their_interval_and_a_full_one_its_own() {
+        assert_eq!(next(&synced(), INTERVALS, at(59)), Next::Wait(at(60)));
+        assert_eq!(next(&synced(), INTERVALS, at(60)), Next::Request(SyncType::Delta));
+        let history = SyncHistory { last_success: Some(at(86_390)), ..synced() };
+        assert_eq!(next(&history, INTERVALS, at(86_391)), Next::Wait(at(86_400)));
+        assert_eq!(next(&history, INTERVALS, at(86_400)), Next::Request(SyncType::Full));
+    }
+
+    #[test]
+    fn an_open_run_is_waited_for() {
+        let history = SyncHistory { open: true, ..synced() };
+        assert_eq!(next(&history, INTERVALS, at(1_000_000)), Next::RunIsOpen);
+    }
+
+    #[test]
+    fn failures_are_followed_by_growing_pauses() {
+        let failed = SyncHistory {
+            last_finished: Some(at(0)),
+            failures: 2,
+            last_full_finished: Some(at(0)),
+            full_failures: 2,
+            ..SyncHistory::default()
+        };
+        assert_eq!(next(&failed, INTERVALS, at(0)), Next::Wait(at(20)));
+        assert_eq!(next(&failed, INTERVALS, at(20)), Next::Request(SyncType::Full));
+        assert_eq!(pause_after(1), Duration::from_secs(10));
+        assert_eq!(pause_after(u32::MAX), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn a_held_full_sync_does_not_stop_deltas() {
+        let held = SyncHistory {
+            last_success: Some(at(86_400)),
+            last_full_finished: Some(at(86_410)),
+            full_failures: 3,
+            last_finished: Some(at(86_410)),
+            failures: 1,
+            ..synced()
+        };
+        assert_eq!(next(&held, INTERVALS, at(86_430)), Next::Wait(at(86_450)));
+        let later = SyncHistory { last_success: Some(at(86_380)), ..held };
+        assert_eq!(next(&later, INTERVALS, at(86_445)), Next::Request(SyncType::Delta));
+    }
+
+    #[test]
+    fn exchange_is_left_alone_as_long_as_it_asked() {
+        let history = SyncHistory { not_before: Some(at(500)), ..synced() };
+        assert_eq!(next(&history, INTERVALS, at(100)), Next::Wait(at(500)));
+        assert_eq!(next(&history, INTERVALS, at(500)), Next::Request(SyncType::Delta));
+    }
+}

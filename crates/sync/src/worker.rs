@@ -1,0 +1,225 @@
+use std::time::Duration;
+
+use exconn_exchange::{DeviceListing, DeviceScope, Exchange, ExchangeError};
+use exconn_model::{
+    Clock, ConnectorChange, ConnectorStatus, DeviceId, Entropy, ObservedDevice, Organization, RunOutcome,
+    RunState, SyncCounts, SyncType, Timestamp,
+};
+use exconn_store::{DeviceRow, LeasedRun, RunPatch, StageEnd, Store, StoreError};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+
+use crate::{
+    AgentSettings,
+    failure::{SyncFailure, status_after},
+    plan::{Verdict, judge},
+};
+
+/// Batches that wait between Exchange and the store. One more would only cost memory: either side is then the limit.
+const BATCHES_AHEAD: usize = 2;
+
+/// A delta asks again for this much of the past, because Exchange's servers replicate and their clocks differ.
+const DELTA_OVERLAP: Duration = Duration::from_secs(3600);
+
+/// Runs leased syncs of one connection.
+pub(crate) struct Worker<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) exchange: &'a dyn Exchange,
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) entropy: &'a dyn Entropy,
+    pub(crate) connection: &'a str,
+    pub(crate) settings: &'a AgentSettings,
+}
+
+impl Worker<'_> {
+    /// Takes a leased run to its end and records how it ended.
+    pub(crate) async fn run(&self, lease: &LeasedRun) -> Result<(), StoreError> {
+        let mut observed = ConnectorChange::default();
+        let failure = match self.sync(lease, &mut observed).await {
+            Ok(counts) => {
+                tracing::info!(connection = self.connection, run = %lease.run.id, ?counts, "sync succeeded");
+                return Ok(());
+            }
+            Err((SyncFailure::Store(StoreError::LeaseLost), _)) => return Err(StoreError::LeaseLost),
+            Err(failure) => failure,
+        };
+        let (failure, counts) = failure;
+        tracing::warn!(
+            connection = self.connection,
+            run = %lease.run.id,
+            kind = failure.kind().name(),
+            error = &failure as &dyn std::error::Error,
+            "sync failed"
+        );
+        let now = self.clock.now();
+        let outcome = RunOutcome {
+            state: if matches!(failure, SyncFailure::ImplausibleLoss { .. }) {
+                RunState::Held
+            } else {
+                RunState::Failed
+            },
+            failure: Some(failure.kind()),
+            detail: Some(failure.detail()),
+            not_before: failure.not_before(now),
+        };
+        self.store.end_run(lease, outcome, counts, observed, now).await
+    }
+
+    /// Syncs; on failure says what was counted until then. `observed` is filled as far as Exchange was reached.
+    async fn sync(
+        &self,
+        lease: &LeasedRun,
+        observed: &mut ConnectorChange,
+    ) -> Result<SyncCounts, (SyncFailure, SyncCounts)> {
+        let nothing = SyncCounts::default();
+        let organization = self.observe(lease, observed).await.map_err(|failure| (failure, nothing))?;
+        let scope = self.scope(lease).await.map_err(|failure| (failure, nothing))?;
+        self.store.begin_stage(lease).await.map_err(|error| (error.into(), nothing))?;
+        let counts = self.stage(lease, scope).await?;
+        let end = StageEnd {
+            remove_absent: scope == DeviceScope::All,
+            observed: ConnectorChange { last_sync: Some(self.clock.now()), ..observed.clone() },
+            now: self.clock.now(),
+        };
+        if scope == DeviceScope::All {
+            let (counts, stored) = self.store.staged(lease).await.map_err(|error| (error.into(), counts))?;
+            if judge(self.settings.guard, counts, stored) == Verdict::Hold {
+                return Err((SyncFailure::ImplausibleLoss { counts, stored }, counts));
+            }
+        }
+        tracing::debug!(organization = organization.name, "applying what was staged");
+        self.store.apply_stage(lease, end).await.map_err(|error| (error.into(), counts))
+    }
+
+    /// Asks Exchange about itself, while the lease is kept.
+    async fn observe(
+        &self,
+        lease: &LeasedRun,
+        observed: &mut ConnectorChange,
+    ) -> Result<Organization, SyncFailure> {
+        let connector = self.store.connector(lease.run.tenant, lease.run.connector).await?;
+        match self.keeping(lease, SyncCounts::default(), self.exchange.observe()).await? {
+            Ok(organization) => {
+                *observed = ConnectorChange {
+                    status: Some(ConnectorStatus::Connected),
+                    version: Some(Some(self.settings.version.clone())),
+                    connector_server_name: Some(Some(self.settings.host_name.clone())),
+                    exchange_organization: Some(Some(organization.name.clone())),
+                    exchange_alias: connector
+                        .exchange_alias
+                        .is_none()
+                        .then(|| Some(self.connection.to_owned())),
+                    ..ConnectorChange::default()
+                };
+                Ok(organization)
+            }
+            Err(error) => {
+                observed.status = status_after(&error);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Which devices this run lists. A delta that has nothing to start from becomes a full sync, visibly.
+    async fn scope(&self, lease: &LeasedRun) -> Result<DeviceScope, SyncFailure> {
+        match (lease.run.kind, lease.last_sync) {
+            (SyncType::Delta, Some(last)) if lease.has_full_sync => {
+                Ok(DeviceScope::FirstSyncedSince(last.before(DELTA_OVERLAP)))
+            }
+            (SyncType::Delta, _) => {
+                self.store.widen_run(lease).await?;
+                Ok(DeviceScope::All)
+            }
+            (SyncType::Full, _) => Ok(DeviceScope::All),
+        }
+    }
+
+    /// Streams the listing into the stage up to its positive end.
+    async fn stage(
+        &self,
+        lease: &LeasedRun,
+        scope: DeviceScope,
+    ) -> Result<SyncCounts, (SyncFailure, SyncCounts)> {
+        let mut counts = SyncCounts::default();
+        let listing = match self.keeping(lease, counts, self.exchange.devices(scope)).await {
+            Ok(Ok(listing)) => listing,
+            Ok(Err(error)) => return Err((error.into(), counts)),
+            Err(failure) => return Err((failure, counts)),
+        };
+        let (sender, mut batches) = mpsc::channel(BATCHES_AHEAD);
+        let mut reader = JoinSet::new();
+        reader.spawn(read(listing, sender));
+        let mut renewed = self.clock.now();
+        loop {
+            let batch = timeout(self.settings.heartbeat, batches.recv()).await;
+            match batch {
+                Ok(Some(Ok(batch))) => {
+                    counts = self
+                        .store
+                        .stage(lease, self.rows(batch))
+                        .await
+                        .map_err(|error| (error.into(), counts))?;
+                }
+                Ok(Some(Err(error))) => return Err((error.into(), counts)),
+                Ok(None) => break,
+                Err(_) => {}
+            }
+            let now = self.clock.now();
+            if now.since(renewed) >= self.settings.heartbeat {
+                self.renew(lease, counts, now).await.map_err(|error| (error.into(), counts))?;
+                renewed = now;
+            }
+        }
+        match reader.join_next().await {
+            Some(Ok(Ended::Positively)) => Ok(counts),
+            _ => Err((ExchangeError::EndedEarly { reason: "its reader stopped".into() }.into(), counts)),
+        }
+    }
+
+    fn rows(&self, batch: Vec<ObservedDevice>) -> Vec<DeviceRow> {
+        let new_id = || DeviceId(self.entropy.uuid());
+        batch.into_iter().map(|observed| DeviceRow { id: new_id(), observed }).collect()
+    }
+
+    /// Waits for `answer` and renews the lease meanwhile. The outer error is the store's.
+    async fn keeping<T>(
+        &self,
+        lease: &LeasedRun,
+        counts: SyncCounts,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, SyncFailure> {
+        let mut answer = std::pin::pin!(answer);
+        loop {
+            match timeout(self.settings.heartbeat, answer.as_mut()).await {
+                Ok(answer) => return Ok(answer),
+                Err(_) => self.renew(lease, counts, self.clock.now()).await?,
+            }
+        }
+    }
+
+    async fn renew(&self, lease: &LeasedRun, counts: SyncCounts, now: Timestamp) -> Result<(), StoreError> {
+        self.store.renew(lease, RunPatch { now, until: now.after(self.settings.lease), counts }).await
+    }
+}
+
+/// That a listing's reader came to the end that Exchange itself declared.
+enum Ended {
+    Positively,
+    OtherwiseOrUnheard,
+}
+
+/// Passes a listing on until it ends. The receiver's absence ends it too.
+async fn read(
+    mut listing: Box<dyn DeviceListing>,
+    sender: mpsc::Sender<Result<Vec<ObservedDevice>, ExchangeError>>,
+) -> Ended {
+    loop {
+        let (message, last) = match listing.next().await {
+            Ok(Some(batch)) => (Ok(batch), false),
+            Ok(None) => return Ended::Positively,
+            Err(error) => (Err(error), true),
+        };
+        if sender.send(message).await.is_err() || last {
+            return Ended::OtherwiseOrUnheard;
+        }
+    }
+}
