@@ -1,0 +1,95 @@
+//! The Python that runs the test peers and the vendor's client library.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{process, root};
+
+/// Requirement files, relative to the workspace.
+const REQUIREMENTS: [&str; 2] = ["peers/requirements.txt", "crates/cli/tests/vendor/requirements.txt"];
+
+/// Debian packages without which the requirements cannot be installed, each with a probe that tells whether what it brings
+/// is there.
+const PACKAGES: [(&str, &str, &[&str]); 4] = [
+    ("gcc", "cc", &["--version"]),
+    ("python3-venv", "python3", &["-c", "import venv, ensurepip"]),
+    (
+        "python3-dev",
+        "python3",
+        &["-c", "import os, sysconfig; os.stat(os.path.join(sysconfig.get_path('include'), 'Python.h'))"],
+    ),
+    ("libkrb5-dev", "krb5-config", &["--libs", "gssapi"]),
+];
+
+/// The Python of the peers' own environment below `target/`, made or brought up to date if need be.
+pub(crate) fn python() -> Result<PathBuf, String> {
+    let folder = target().join("peers-venv");
+    let python = folder.join("bin/python");
+    let wanted = wanted()?;
+    let stamp = folder.join("installed");
+    if python.exists() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    install_packages()?;
+    process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    for file in REQUIREMENTS {
+        pip.arg("-r").arg(root().join(file));
+    }
+    process::run(&mut pip)?;
+    fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))?;
+    Ok(python)
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+fn wanted() -> Result<String, String> {
+    let read = |file: &str| {
+        let path = root().join(file);
+        fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+    };
+    REQUIREMENTS.iter().map(|file| read(file)).collect()
+}
+
+fn install_packages() -> Result<(), String> {
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .filter(|(_, program, arguments)| !process::succeeds(program, arguments))
+        .map(|(package, ..)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    process::run(&mut as_root(&["apt-get", "update", "-qq"]))?;
+    let mut words = vec!["apt-get", "install", "-y", "-qq", "--no-install-recommends"];
+    words.extend(missing);
+    process::run(&mut as_root(&words))
+}
+
+fn as_root(words: &[&str]) -> Command {
+    let is_root = fs::metadata("/proc/self").is_ok_and(|process| owner(&process) == 0);
+    let mut command = if is_root || !Path::new("/usr/bin/sudo").exists() {
+        Command::new("env")
+    } else {
+        Command::new("sudo")
+    };
+    command.arg("DEBIAN_FRONTEND=noninteractive").args(words);
+    command
+}
+
+#[cfg(unix)]
+fn owner(of: &fs::Metadata) -> u32 {
+    std::os::unix::fs::MetadataExt::uid(of)
+}
+
+#[cfg(not(unix))]
+fn owner(_: &fs::Metadata) -> u32 {
+    0
+}
