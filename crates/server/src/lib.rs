@@ -1,1 +1,13 @@
-//! Placeholder until its first commit.
+//! The HTTP side of exconn: Graph routes, exconn's own routes, authentication, and the only map from errors to HTTP.
+
+mod agents;
+mod answer;
+mod app;
+pub mod auth;
+mod serve;
+pub mod tls;
+mod wire;
+
+pub use agents::{AgentRegistry, NoAgents};
+pub use app::{App, AppConfig, AppError};
+pub use serve::{ServeError, serve};

@@ -1,0 +1,128 @@
+use std::{fmt, str::FromStr};
+
+/// A permission of the Graph that opens something here, as it stands in a token's `scp` or `roles`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Permission {
+    /// Read connectors and runs.
+    ServiceConfigRead,
+    /// Change connectors, start syncs.
+    ServiceConfigReadWrite,
+    /// The older name that reads connectors too.
+    ConfigurationRead,
+    /// The older name that changes connectors too.
+    ConfigurationReadWrite,
+    /// Read devices.
+    ManagedDevicesRead,
+    /// Read devices; nothing changes devices yet.
+    ManagedDevicesReadWrite,
+}
+
+/// A text that names no permission which exconn knows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a permission that exconn knows; known are {names}", names = Permission::names())]
+pub struct UnknownPermission(pub String);
+
+impl Permission {
+    /// All permissions.
+    pub const ALL: [Self; 6] = [
+        Self::ServiceConfigRead,
+        Self::ServiceConfigReadWrite,
+        Self::ConfigurationRead,
+        Self::ConfigurationReadWrite,
+        Self::ManagedDevicesRead,
+        Self::ManagedDevicesReadWrite,
+    ];
+
+    /// The Graph's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ServiceConfigRead => "DeviceManagementServiceConfig.Read.All",
+            Self::ServiceConfigReadWrite => "DeviceManagementServiceConfig.ReadWrite.All",
+            Self::ConfigurationRead => "DeviceManagementConfiguration.Read.All",
+            Self::ConfigurationReadWrite => "DeviceManagementConfiguration.ReadWrite.All",
+            Self::ManagedDevicesRead => "DeviceManagementManagedDevices.Read.All",
+            Self::ManagedDevicesReadWrite => "DeviceManagementManagedDevices.ReadWrite.All",
+        }
+    }
+
+    fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+
+    fn bit(self) -> u8 {
+        match self {
+            Self::ServiceConfigRead => 1,
+            Self::ServiceConfigReadWrite => 2,
+            Self::ConfigurationRead => 4,
+            Self::ConfigurationReadWrite => 8,
+            Self::ManagedDevicesRead => 16,
+            Self::ManagedDevicesReadWrite => 32,
+        }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Permission {
+    type Err = UnknownPermission;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|p| p.name() == text).ok_or_else(|| UnknownPermission(text.to_owned()))
+    }
+}
+
+/// The known permissions of a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PermissionSet(u8);
+
+impl PermissionSet {
+    /// Adds the permission of this name; names that mean nothing here are left out.
+    pub fn add_name(&mut self, name: &str) {
+        if let Ok(permission) = name.parse::<Permission>() {
+            self.0 |= permission.bit();
+        }
+    }
+
+    /// Every permission.
+    pub fn all() -> Self {
+        Self(u8::MAX)
+    }
+
+    /// Whether one of the permissions that `need` accepts is in the set.
+    pub fn satisfies(self, need: Need) -> bool {
+        need.accepted().iter().any(|permission| self.0 & permission.bit() != 0)
+    }
+}
+
+/// What a route demands of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// To see connectors and their runs.
+    ReadConnectors,
+    /// To change connectors and to start a sync.
+    ChangeConnectors,
+    /// To see devices.
+    ReadDevices,
+}
+
+impl Need {
+    /// The permissions of which one is enough, the weakest first.
+    pub fn accepted(self) -> &'static [Permission] {
+        match self {
+            Self::ReadConnectors => &[
+                Permission::ServiceConfigRead,
+                Permission::ServiceConfigReadWrite,
+                Permission::ConfigurationRead,
+                Permission::ConfigurationReadWrite,
+            ],
+            Self::ChangeConnectors => {
+                &[Permission::ServiceConfigReadWrite, Permission::ConfigurationReadWrite]
+            }
+            Self::ReadDevices => &[Permission::ManagedDevicesRead, Permission::ManagedDevicesReadWrite],
+        }
+    }
+}

@@ -1,0 +1,145 @@
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    app::{App, AppError},
+    wire::{Connection, Origin, Patience},
+};
+
+/// The head of a request may have so many bytes, its buffer included.
+const MAX_HEAD: usize = 64 * 1024;
+const MAX_HEADERS: usize = 100;
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long to wait after the system refused a connection, for instance for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why the service ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The service must not be reachable at this listener.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// The listener has no address.
+    #[error("the listener failed: {0}")]
+    Listener(#[source] io::Error),
+}
+
+/// Serves until `shutdown` is ready, then lets the requests under way end, but waits no longer than
+/// [`AppConfig::drain`](crate::AppConfig::drain).
+pub async fn serve<F>(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    app: App,
+    shutdown: F,
+) -> Result<(), ServeError>
+where
+    F: Future<Output = ()> + Send,
+{
+    app.may_listen_at(listener.local_addr().map_err(ServeError::Listener)?)?;
+    let acceptor = tls.map(TlsAcceptor::from);
+    let slots = Arc::new(Semaphore::new(app.0.config.max_connections));
+    let (ending, watch_ending) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        while connections.try_join_next().is_some() {}
+        let next = async {
+            let slot = slots.clone().acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, accepted) = tokio::select! {
+            () = &mut shutdown => break,
+            next = next => next,
+        };
+        match (slot, accepted) {
+            (Ok(slot), Ok((stream, peer))) => {
+                let (app, acceptor, ending) = (app.clone(), acceptor.clone(), watch_ending.clone());
+                connections.spawn(async move {
+                    accept(stream, peer, acceptor, app, ending).await;
+                    drop(slot);
+                });
+            }
+            (_, Err(error)) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+            (Err(_), _) => break,
+        }
+    }
+    drop(listener);
+    ending.send_replace(true);
+    let drained = timeout(app.0.config.drain, async { while connections.join_next().await.is_some() {} });
+    if drained.await.is_err() {
+        tracing::warn!(connections = connections.len(), "cut off requests that did not end in time");
+        connections.shutdown().await;
+    }
+    Ok(())
+}
+
+async fn accept(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    app: App,
+    ending: watch::Receiver<bool>,
+) {
+    let Ok(local) = stream.local_addr() else { return };
+    // Without this, small answers wait for the client's acknowledgement of the last one.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let secure = tls.is_some();
+    let origin = app.0.origin.clone().unwrap_or_else(|| Arc::new(Origin::local(local, secure)));
+    let connection = Connection { peer, secure, origin };
+    let stream = Patience::new(stream, app.0.config.write_timeout);
+    match tls {
+        None => talk(stream, connection, app, ending).await,
+        Some(acceptor) => match timeout(HANDSHAKE, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => talk(stream, connection, app, ending).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+        },
+    }
+}
+
+async fn talk<S>(stream: S, connection: Connection, app: App, mut ending: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let header_timeout = app.0.config.header_timeout;
+    let peer = connection.peer;
+    let connection = Arc::new(connection);
+    let service = service_fn(move |request| {
+        let (app, connection) = (app.clone(), connection.clone());
+        async move { Ok::<_, Infallible>(app.answer(request, &connection).await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut served = pin!(served);
+    let ended = async { ending.wait_for(|ending| *ending).await.map(|_| ()) };
+    let result = tokio::select! {
+        result = &mut served => result,
+        _ = ended => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+}
