@@ -3,7 +3,13 @@
 mod agents;
 mod answer;
 mod app;
+mod audit;
 pub mod auth;
+mod exconn;
+mod failure;
+mod graph;
+mod reply;
+pub mod routes;
 mod serve;
 pub mod tls;
 mod wire;

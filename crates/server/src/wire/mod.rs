@@ -1,12 +1,20 @@
-//! What is HTTP and not Graph: connections, the request's identity, bodies, answers.
+//! What is HTTP and not Graph: connections, the request's identity, bodies, preferences.
 
+mod accept;
+mod body;
+mod identity;
 mod origin;
 mod patience;
+mod prefer;
 
 use std::{net::SocketAddr, sync::Arc};
 
+pub(crate) use accept::{Acceptable, Metadata};
+pub(crate) use body::{BodyError, read_json};
+pub(crate) use identity::Identity;
 pub(crate) use origin::Origin;
 pub(crate) use patience::Patience;
+pub(crate) use prefer::Preferences;
 
 /// Where requests come from.
 #[derive(Debug)]

@@ -5,8 +5,10 @@ use http::Uri;
 /// Where clients reach the service: the first part of every link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// Scheme, host and port, without a slash at the end.
-    pub(crate) base: String,
+    /// The root of the Graph's stable version.
+    pub(crate) v1: String,
+    /// The root of its beta.
+    pub(crate) beta: String,
 }
 
 impl Origin {
@@ -18,13 +20,17 @@ impl Origin {
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() || url.contains('#') {
             return None;
         }
-        Some(Self { base: format!("{scheme}://{authority}") })
+        Some(Self::new(&format!("{scheme}://{authority}")))
+    }
+
+    fn new(base: &str) -> Self {
+        Self { v1: format!("{base}/v1.0"), beta: format!("{base}/beta") }
     }
 
     /// The address that a client connected to.
     pub(crate) fn local(address: SocketAddr, tls: bool) -> Self {
         let scheme = if tls { "https" } else { "http" };
-        Self { base: format!("{scheme}://{address}") }
+        Self::new(&format!("{scheme}://{address}"))
     }
 }
 
@@ -47,7 +53,7 @@ mod tests {
             ("/path", None),
             ("", None),
         ] {
-            assert_eq!(Origin::parse(given).map(|o| o.base).as_deref(), base, "{given}");
+            assert_eq!(Origin::parse(given), base.map(Origin::new), "{given}");
         }
     }
 }

@@ -1,0 +1,216 @@
+//! The one map from errors to HTTP.
+
+use std::{borrow::Cow, time::Duration};
+
+use exconn_store::StoreError;
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+
+use crate::{
+    auth::{Need, TokenError},
+    wire::BodyError,
+};
+
+/// A client may ask again after so long when the store does not answer.
+const RETRY: Duration = Duration::from_secs(5);
+
+const INTERNAL: &str = "An error has occurred. The service's log has more under the request-id.";
+
+/// Why a request is not answered as the client hoped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("token refused: {0}")]
+    Token(#[from] TokenError),
+    #[error("permission missing")]
+    Forbidden { need: Need, delegated: bool },
+    #[error("unknown version")]
+    UnknownVersion(String),
+    #[error("unknown segment")]
+    UnknownSegment(String),
+    #[error("no such resource")]
+    NotFound,
+    #[error("method not allowed")]
+    Method { allowed: String },
+    #[error("nothing acceptable")]
+    NotAcceptable,
+    #[error("body refused: {0}")]
+    Body(#[from] BodyError),
+    #[error("bad request: {message}")]
+    Bad { code: &'static str, message: String },
+    #[error("not implemented: {0}")]
+    NotImplemented(String),
+    #[error("an answer could not be written")]
+    Unwritable,
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+}
+
+impl Failure {
+    /// A 400 with the code `BadRequest`.
+    pub(crate) fn bad(message: impl Into<String>) -> Self {
+        Self::Bad { code: "BadRequest", message: message.into() }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::UnknownVersion(_) | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::UnknownSegment(_) | Self::Bad { .. } => StatusCode::BAD_REQUEST,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::Body(error) => match error {
+                BodyError::NoContentType | BodyError::NotJson | BodyError::Gzip | BodyError::Cut => {
+                    StatusCode::BAD_REQUEST
+                }
+                BodyError::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            },
+            Self::Unwritable => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(error) => match error {
+                StoreError::NotFound => StatusCode::NOT_FOUND,
+                StoreError::RevisionMismatch => StatusCode::PRECONDITION_FAILED,
+                StoreError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
+                StoreError::ReadOnly(_) | StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        }
+    }
+
+    pub(crate) fn code(&self) -> &'static str {
+        if let Self::Bad { code, .. } = self {
+            return code;
+        }
+        match self.status() {
+            StatusCode::UNAUTHORIZED => "InvalidAuthenticationToken",
+            StatusCode::FORBIDDEN => "Forbidden",
+            StatusCode::NOT_FOUND => "ResourceNotFound",
+            StatusCode::METHOD_NOT_ALLOWED => "Request_BadRequest",
+            StatusCode::NOT_ACCEPTABLE => "NotAcceptable",
+            StatusCode::REQUEST_TIMEOUT => "RequestTimeout",
+            StatusCode::PRECONDITION_FAILED => "PreconditionFailed",
+            StatusCode::PAYLOAD_TOO_LARGE => "RequestEntityTooLarge",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "UnsupportedMediaType",
+            StatusCode::NOT_IMPLEMENTED => "NotImplemented",
+            StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
+            StatusCode::INSUFFICIENT_STORAGE => "InsufficientStorage",
+            StatusCode::INTERNAL_SERVER_ERROR => "InternalServerError",
+            _ => "BadRequest",
+        }
+    }
+
+    /// What the client reads. Nothing of the store's own words.
+    pub(crate) fn message(&self) -> Cow<'_, str> {
+        match self {
+            Self::Token(error) => token_message(*error).into(),
+            Self::Forbidden { need, delegated } => forbidden_message(*need, *delegated).into(),
+            Self::UnknownVersion(version) => format!("Invalid version: {version}").into(),
+            Self::UnknownSegment(name) => format!("Resource not found for the segment '{name}'.").into(),
+            Self::NotFound | Self::Store(StoreError::NotFound) => "There is no resource with this id.".into(),
+            Self::Method { allowed } => {
+                format!("Specified HTTP method is not allowed for the request target. Allowed: {allowed}.")
+                    .into()
+            }
+            Self::NotAcceptable => {
+                "None of the media types in Accept can be given. Accepted are application/json with \
+                 odata.metadata none, minimal or full; for $count, text/plain."
+                    .into()
+            }
+            Self::Body(error) => body_message(*error).into(),
+            Self::Bad { message, .. } | Self::NotImplemented(message) => message.as_str().into(),
+            Self::Unwritable => INTERNAL.into(),
+            Self::Store(error) => store_message(error).into(),
+        }
+    }
+
+    /// The headers that belong to this failure.
+    pub(crate) fn write_headers(&self, headers: &mut HeaderMap) {
+        match self {
+            Self::Token(error) => {
+                let challenge = match error {
+                    TokenError::Missing => r#"Bearer realm="exconn""#,
+                    TokenError::Expired => {
+                        r#"Bearer realm="exconn", error="invalid_token", error_description="expired""#
+                    }
+                    _ => r#"Bearer realm="exconn", error="invalid_token""#,
+                };
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+            Self::Method { allowed } => {
+                if let Ok(allowed) = HeaderValue::from_str(allowed) {
+                    headers.insert(ALLOW, allowed);
+                }
+            }
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(RETRY.as_secs()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the operator has to know.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.status().is_server_error() && !matches!(self, Self::NotImplemented(_))
+    }
+
+    /// Whether it goes into the audit.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Token(_) | Self::Forbidden { .. })
+    }
+}
+
+fn token_message(error: TokenError) -> &'static str {
+    match error {
+        TokenError::Missing => "Access token is empty.",
+        TokenError::Malformed => "CompactToken parsing failed with error code: 80049217",
+        TokenError::Signature => "Access token validation failure. Invalid signature.",
+        TokenError::Issuer => "Access token validation failure. Invalid issuer.",
+        TokenError::Audience => "Access token validation failure. Invalid audience.",
+        TokenError::Expired => "Lifetime validation failed, the token is expired.",
+        TokenError::NotYetValid => "Access token has expired or is not yet valid.",
+    }
+}
+
+fn forbidden_message(need: Need, delegated: bool) -> String {
+    let who = if delegated { "User" } else { "Application" };
+    let names: Vec<_> = need.accepted().iter().map(|permission| permission.name()).collect();
+    format!(
+        "{who} is not authorized to perform this operation. {who} must have one of the following scopes: {}",
+        names.join(", ")
+    )
+}
+
+fn body_message(error: BodyError) -> String {
+    let text = match error {
+        BodyError::NoContentType => {
+            "Write requests (excluding DELETE) must contain the Content-Type header declaration."
+        }
+        BodyError::NotJson => "Entity only allows writes with a JSON Content-Type header.",
+        BodyError::Encoding => "Content-Encoding must be gzip, identity or absent.",
+        BodyError::Gzip => "The body is not the gzip data that Content-Encoding announces.",
+        BodyError::TooLarge { limit } => {
+            return format!(
+                "The body is too large: at most {limit} bytes are accepted, also after decompression."
+            );
+        }
+        BodyError::TooSlow => "The body did not arrive in time.",
+        BodyError::Cut => "The body ended early.",
+    };
+    text.to_owned()
+}
+
+fn store_message(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::RevisionMismatch => {
+            "The resource was changed since it was read: its ETag is not the one in If-Match. Read it again."
+        }
+        StoreError::Full(_) => "The service's disk is full. Nothing was changed.",
+        StoreError::ReadOnly(_) => "The service cannot write its database now. Nothing was changed.",
+        StoreError::Unavailable(_) => "The service's database does not answer now. Try again later.",
+        _ => INTERNAL,
+    }
+}

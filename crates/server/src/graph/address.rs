@@ -1,0 +1,137 @@
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use crate::{answer::Target, failure::Failure, routes::Place};
+
+/// Characters of a wrong name that are repeated to the client.
+const MAX_SHOWN: usize = 100;
+
+/// A version of the Graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    V1,
+    Beta,
+}
+
+impl Version {
+    /// Its name in paths.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::V1 => "v1.0",
+            Self::Beta => "beta",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::V1, Self::Beta].into_iter().find(|version| version.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// A part of a path: a name, with a key where it is written `name('key')`.
+struct Segment<'a> {
+    name: Cow<'a, str>,
+    key: Option<Cow<'a, str>>,
+}
+
+/// What a path of the Graph names.
+pub(crate) fn resolve(path: &str) -> Result<Target<'_>, Failure> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let (version, rest) = path.split_once('/').unwrap_or((path, ""));
+    let known = Version::from_name(version);
+    let version =
+        known.ok_or_else(|| Failure::UnknownVersion(shown(&decode(version).unwrap_or_default())))?;
+    let mut segments = rest.split('/').map(Segment::read);
+    let mut next = || segments.next().transpose();
+
+    let root = next()?.filter(|segment| !segment.name.is_empty());
+    let Some(root) = root else { return Err(Failure::bad("The request names no resource.")) };
+    if !root.is("deviceManagement") {
+        return Err(root.unknown());
+    }
+    let Some(collection) = next()? else {
+        return Err(Failure::bad(
+            "Name a part of deviceManagement: exchangeConnectors, managedDevices or managedDeviceOverview.",
+        ));
+    };
+    let (many, one, count) = match collection.name.as_ref() {
+        name if name.eq_ignore_ascii_case("exchangeConnectors") => {
+            (Place::Connectors, Place::Connector, Place::ConnectorsCount)
+        }
+        name if name.eq_ignore_ascii_case("managedDevices") => {
+            (Place::Devices, Place::Device, Place::DevicesCount)
+        }
+        name if name.eq_ignore_ascii_case("managedDeviceOverview") && collection.key.is_none() => {
+            return match next()? {
+                None => Ok(Target { place: Place::DeviceOverview, id: None, version: Some(version) }),
+                Some(segment) => Err(segment.unknown()),
+            };
+        }
+        _ => return Err(collection.unknown()),
+    };
+    let id = match collection.key {
+        Some(key) => key,
+        None => match next()? {
+            None => return Ok(Target { place: many, id: None, version: Some(version) }),
+            Some(segment) if segment.is("$count") => {
+                return match next()? {
+                    None => Ok(Target { place: count, id: None, version: Some(version) }),
+                    Some(segment) => Err(segment.unknown()),
+                };
+            }
+            Some(segment) if segment.key.is_none() && !segment.name.is_empty() => segment.name,
+            Some(segment) => return Err(segment.unknown()),
+        },
+    };
+    let place = match next()? {
+        None => one,
+        Some(action)
+            if one == Place::Connector && (action.is("sync") || action.is("microsoft.graph.sync")) =>
+        {
+            Place::ConnectorSync
+        }
+        Some(segment) => return Err(segment.unknown()),
+    };
+    match next()? {
+        None => Ok(Target { place, id: Some(id), version: Some(version) }),
+        Some(segment) => Err(segment.unknown()),
+    }
+}
+
+impl<'a> Segment<'a> {
+    fn read(text: &'a str) -> Result<Self, Failure> {
+        let text = decode(text).ok_or_else(|| Failure::bad("The path is not UTF-8."))?;
+        let Some((name, key)) = text.split_once('(') else { return Ok(Self { name: text, key: None }) };
+        let key = key.strip_prefix('\'').and_then(|key| key.strip_suffix("')")).and_then(unquoted);
+        match key {
+            Some(key) => Ok(Self { name: Cow::Owned(name.to_owned()), key: Some(Cow::Owned(key)) }),
+            None => Err(Failure::bad(format!(
+                "The key in '{}' is not understood; write it as name('id').",
+                shown(&text)
+            ))),
+        }
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.key.is_none() && self.name.eq_ignore_ascii_case(name)
+    }
+
+    fn unknown(&self) -> Failure {
+        Failure::UnknownSegment(shown(&self.name))
+    }
+}
+
+/// The text of a literal whose quotes are doubled; `None` if a single one stands in it.
+fn unquoted(text: &str) -> Option<String> {
+    let plain = text.replace("''", "\u{0}");
+    if plain.contains('\'') || text.contains('\u{0}') { None } else { Some(plain.replace('\u{0}', "'")) }
+}
+
+fn decode(text: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(text).decode_utf8().ok()
+}
+
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect()
+}

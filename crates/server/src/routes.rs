@@ -1,0 +1,140 @@
+//! The table of everything that can be asked for. A route that is not in it does not exist, and each demands what its
+//! line says.
+
+use http::Method;
+
+use crate::auth::Need;
+
+/// What a route demands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing.
+    Open,
+    /// A valid token.
+    Token,
+    /// A valid token with one of the permissions that the need accepts.
+    Needs(Need),
+}
+
+/// What can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    ListConnectors,
+    CreateConnector,
+    CountConnectors,
+    GetConnector,
+    UpdateConnector,
+    DeleteConnector,
+    SyncConnector,
+    ListDevices,
+    CountDevices,
+    GetDevice,
+    GetDeviceOverview,
+    ListRuns,
+    GetRun,
+    GetDescription,
+    Live,
+    Ready,
+}
+
+/// Where something can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Connectors,
+    ConnectorsCount,
+    Connector,
+    ConnectorSync,
+    Devices,
+    DevicesCount,
+    Device,
+    DeviceOverview,
+    ConnectorRuns,
+    Run,
+    Description,
+    Liveness,
+    Readiness,
+}
+
+/// One line of the table.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The method. What `GET` answers, `HEAD` answers without a body.
+    pub method: Method,
+    /// The path, with `{version}` for `v1.0` and `beta` and `{id}` for an id.
+    pub path: &'static str,
+    /// What it demands.
+    pub access: Access,
+    pub(crate) place: Place,
+    pub(crate) operation: Operation,
+}
+
+const fn route(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    place: Place,
+    operation: Operation,
+) -> Route {
+    Route { method, path, access, place, operation }
+}
+
+const READ: Access = Access::Needs(Need::ReadConnectors);
+const CHANGE: Access = Access::Needs(Need::ChangeConnectors);
+const DEVICES: Access = Access::Needs(Need::ReadDevices);
+
+const CONNECTORS: &str = "/{version}/deviceManagement/exchangeConnectors";
+const CONNECTORS_COUNT: &str = "/{version}/deviceManagement/exchangeConnectors/$count";
+const CONNECTOR: &str = "/{version}/deviceManagement/exchangeConnectors/{id}";
+const SYNC: &str = "/{version}/deviceManagement/exchangeConnectors/{id}/sync";
+const MANAGED_DEVICES: &str = "/{version}/deviceManagement/managedDevices";
+const MANAGED_DEVICES_COUNT: &str = "/{version}/deviceManagement/managedDevices/$count";
+const MANAGED_DEVICE: &str = "/{version}/deviceManagement/managedDevices/{id}";
+const OVERVIEW: &str = "/{version}/deviceManagement/managedDeviceOverview";
+pub(crate) const RUNS: &str = "/exconn/v1/connectors/{id}/runs";
+pub(crate) const RUN: &str = "/exconn/v1/runs/{id}";
+pub(crate) const DESCRIPTION: &str = "/exconn/v1/openapi.json";
+pub(crate) const HEALTH: &str = "/healthz";
+pub(crate) const READINESS: &str = "/readyz";
+
+/// Every route.
+pub static ROUTES: [Route; 16] = [
+    route(Method::GET, CONNECTORS, READ, Place::Connectors, Operation::ListConnectors),
+    route(Method::POST, CONNECTORS, CHANGE, Place::Connectors, Operation::CreateConnector),
+    route(Method::GET, CONNECTORS_COUNT, READ, Place::ConnectorsCount, Operation::CountConnectors),
+    route(Method::GET, CONNECTOR, READ, Place::Connector, Operation::GetConnector),
+    route(Method::PATCH, CONNECTOR, CHANGE, Place::Connector, Operation::UpdateConnector),
+    route(Method::DELETE, CONNECTOR, CHANGE, Place::Connector, Operation::DeleteConnector),
+    route(Method::POST, SYNC, CHANGE, Place::ConnectorSync, Operation::SyncConnector),
+    route(Method::GET, MANAGED_DEVICES, DEVICES, Place::Devices, Operation::ListDevices),
+    route(Method::GET, MANAGED_DEVICES_COUNT, DEVICES, Place::DevicesCount, Operation::CountDevices),
+    route(Method::GET, MANAGED_DEVICE, DEVICES, Place::Device, Operation::GetDevice),
+    route(Method::GET, OVERVIEW, DEVICES, Place::DeviceOverview, Operation::GetDeviceOverview),
+    route(Method::GET, RUNS, READ, Place::ConnectorRuns, Operation::ListRuns),
+    route(Method::GET, RUN, READ, Place::Run, Operation::GetRun),
+    route(Method::GET, DESCRIPTION, Access::Token, Place::Description, Operation::GetDescription),
+    route(Method::GET, HEALTH, Access::Open, Place::Liveness, Operation::Live),
+    route(Method::GET, READINESS, Access::Open, Place::Readiness, Operation::Ready),
+];
+
+/// The route of a method at a place; else the methods that there are.
+pub(crate) fn find(place: Place, method: &Method) -> Result<&'static Route, String> {
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    let here = || ROUTES.iter().filter(|route| route.place == place);
+    here().find(|route| route.method == *method).ok_or_else(|| {
+        let mut allowed: Vec<_> = here().map(|route| route.method.as_str()).collect();
+        if allowed.contains(&"GET") {
+            allowed.push("HEAD");
+        }
+        allowed.join(", ")
+    })
+}
+
+impl Operation {
+    /// Whether the audit has a line for each use.
+    pub(crate) fn is_change(self) -> bool {
+        matches!(
+            self,
+            Self::CreateConnector | Self::UpdateConnector | Self::DeleteConnector | Self::SyncConnector
+        )
+    }
+}
