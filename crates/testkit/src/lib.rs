@@ -1,1 +1,16 @@
-//! Placeholder until its first commit.
+//! What the test suites share: test peers, a clock that is moved by hand, seeded randomness, bounded waiting.
+//!
+//! Only tests use this crate. Whatever a test needs and does not find ends it with a panic that says what is missing;
+//! nothing is skipped.
+#![expect(clippy::expect_used, clippy::panic, reason = "in a test a failed expectation is the result")]
+
+mod ambient;
+mod control;
+mod environment;
+mod peer;
+mod wait;
+
+pub use ambient::{ManualClock, SeededEntropy};
+pub use environment::{python, repository_root};
+pub use peer::Peer;
+pub use wait::wait_until;
