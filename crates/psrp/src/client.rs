@@ -146,7 +146,10 @@ struct Pipeline {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("state", &self.state).field("shell", &self.shell).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("state", &self.state)
+            .field("shell", &self.shell)
+            .finish_non_exhaustive()
     }
 }
 
@@ -394,7 +397,8 @@ impl Client {
 
     /// A command that the server was told to forget leaves the runspace free.
     fn forget_ended(&mut self) {
-        if self.state == State::Running && self.pipeline.as_ref().is_some_and(|pipeline| pipeline.terminated) {
+        if self.state == State::Running && self.pipeline.as_ref().is_some_and(|pipeline| pipeline.terminated)
+        {
             self.state = State::Open;
         }
     }
@@ -425,7 +429,9 @@ impl Client {
             result?;
         }
         self.incoming = incoming;
-        if answer.command_state.as_deref() == Some("Done") && let Some(pipeline) = &mut self.pipeline {
+        if answer.command_state.as_deref() == Some("Done")
+            && let Some(pipeline) = &mut self.pipeline
+        {
             if pipeline.outcome.is_none() {
                 return Err(ClientError::EndedEarly);
             }
@@ -458,7 +464,9 @@ impl Client {
                 sink.warning(record::informational(content, &limits)?);
                 Ok(())
             }
-            Some(MessageType::PipelineHostCall | MessageType::RunspacePoolHostCall) => host_call(content, &limits),
+            Some(MessageType::PipelineHostCall | MessageType::RunspacePoolHostCall) => {
+                host_call(content, &limits)
+            }
             // Everything else informs and needs no answer.
             _ => Ok(()),
         }
@@ -505,7 +513,11 @@ impl Client {
 fn host_call(content: &[u8], limits: &Limits) -> Result<(), ClientError> {
     let value = clixml::decode(content, limits)?;
     // Reading lines, keys and credentials, prompting, and choosing: 11 to 14, 23 to 27, 46 and above.
-    match value.property("mi").and_then(|method| method.text().map(str::to_owned)).and_then(|n| n.parse::<i64>().ok()) {
+    match value
+        .property("mi")
+        .and_then(|method| method.text().map(str::to_owned))
+        .and_then(|n| n.parse::<i64>().ok())
+    {
         Some(11 | 12 | 22..=27 | 46 | 51..=56) => Err(ClientError::Prompted),
         _ => Ok(()),
     }

@@ -13,7 +13,13 @@ const COMMANDS: [&str; 2] = [
     "System.Object",
 ];
 const MERGES: [&str; 8] = [
-    "MergeMyResult", "MergeToResult", "MergePreviousResults", "MergeError", "MergeWarning", "MergeVerbose", "MergeDebug",
+    "MergeMyResult",
+    "MergeToResult",
+    "MergePreviousResults",
+    "MergeError",
+    "MergeWarning",
+    "MergeVerbose",
+    "MergeDebug",
     "MergeInformation",
 ];
 
@@ -72,7 +78,13 @@ pub(crate) fn create_pipeline(command: &Command) -> String {
     w.begin(None);
     w.raw("<MS>");
     w.boolean("NoInput", true);
-    enumeration(&mut w, "ApartmentState", "System.Management.Automation.Runspaces.ApartmentState", "UNKNOWN", 2);
+    enumeration(
+        &mut w,
+        "ApartmentState",
+        "System.Management.Automation.Runspaces.ApartmentState",
+        "UNKNOWN",
+        2,
+    );
     enumeration(&mut w, "RemoteStreamOptions", "System.Management.Automation.RemoteStreamOptions", "0", 0);
     w.boolean("AddToHistory", false);
     no_host(&mut w);
@@ -180,7 +192,8 @@ fn argument(w: &mut Writer, name: Option<&str>, value: &Argument) {
 pub(crate) fn commands(content: &[u8], limits: &Limits) -> Result<Vec<Command>, clixml::Error> {
     let message = clixml::decode(content, limits)?;
     let malformed = || clixml::Error::Malformed("a pipeline without commands".into());
-    let commands = message.property("PowerShell").and_then(|shell| shell.property("Cmds")).ok_or_else(malformed)?;
+    let commands =
+        message.property("PowerShell").and_then(|shell| shell.property("Cmds")).ok_or_else(malformed)?;
     let items = commands.object().and_then(|list| list.items.as_ref()).ok_or_else(malformed)?;
     items.iter().map(|item| command(item).ok_or_else(malformed)).collect()
 }

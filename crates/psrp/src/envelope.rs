@@ -90,7 +90,8 @@ impl Fault {
             let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
             digits.parse().ok().map(Duration::from_millis)
         });
-        let is_quota = self.subcode == "QuotaLimit" || mentions("load quota") || mentions("concurrent shells");
+        let is_quota =
+            self.subcode == "QuotaLimit" || mentions("load quota") || mentions("concurrent shells");
         is_quota.then_some(wait)
     }
 
@@ -146,7 +147,9 @@ impl Envelope {
         loop {
             let event = reader.read_event().map_err(|error| EnvelopeError::Malformed(error.to_string()))?;
             match event {
-                Event::Start(start) | Event::Empty(start) if elements >= MAX_ELEMENTS || path.len() >= MAX_DEPTH => {
+                Event::Start(start) | Event::Empty(start)
+                    if elements >= MAX_ELEMENTS || path.len() >= MAX_DEPTH =>
+                {
                     drop(start);
                     return Err(malformed("it has too many elements"));
                 }
@@ -154,7 +157,8 @@ impl Envelope {
                     elements += 1;
                     let name = local(start.name().into_inner()).to_owned();
                     is_envelope |= path.is_empty() && name == "Envelope";
-                    selector_is_shell = name == "Selector" && attribute(&start, "Name").as_deref() == Some("ShellId");
+                    selector_is_shell =
+                        name == "Selector" && attribute(&start, "Name").as_deref() == Some("ShellId");
                     envelope.attributes(&name, &start);
                     content.clear();
                     path.push(name);
@@ -171,13 +175,16 @@ impl Envelope {
                     content.clear();
                 }
                 // Without a copy where it counts: a stream is one long text.
-                Event::Text(text) if content.is_empty() && path.last().is_some_and(|name| name == "Stream") => {
+                Event::Text(text)
+                    if content.is_empty() && path.last().is_some_and(|name| name == "Stream") =>
+                {
                     envelope.stream(&text.into_inner())?;
                 }
                 Event::Text(text) => content.push_str(&text.into_inner()),
                 Event::CData(text) => content.push_str(&text.into_inner()),
                 Event::GeneralRef(name) => {
-                    let resolved = quick_xml::escape::unescape(&format!("&{};", &*name)).map(|text| text.into_owned());
+                    let resolved =
+                        quick_xml::escape::unescape(&format!("&{};", &*name)).map(|text| text.into_owned());
                     content.push_str(&resolved.map_err(|_| malformed("an unknown entity"))?);
                 }
                 Event::DocType(_) => return Err(malformed("a document type is not allowed")),
@@ -191,8 +198,8 @@ impl Envelope {
     fn attributes(&mut self, name: &str, start: &BytesStart<'_>) {
         match name {
             "CommandState" => {
-                self.command_state = attribute(start, "State")
-                    .and_then(|state| state.rsplit('/').next().map(str::to_owned));
+                self.command_state =
+                    attribute(start, "State").and_then(|state| state.rsplit('/').next().map(str::to_owned));
             }
             "Shell" => {
                 if let Some(id) = attribute(start, "ShellId") {
@@ -205,7 +212,8 @@ impl Envelope {
                 }
             }
             "WSManFault" => {
-                self.fault.get_or_insert_default().code = attribute(start, "Code").and_then(|code| code.parse().ok());
+                self.fault.get_or_insert_default().code =
+                    attribute(start, "Code").and_then(|code| code.parse().ok());
             }
             "Fault" => {
                 self.fault.get_or_insert_default();

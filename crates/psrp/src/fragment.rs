@@ -117,7 +117,10 @@ impl Defragmenter {
     ) -> Result<(), FragmentError> {
         let out_of_order = |expected| FragmentError::OutOfOrder { object, found: sequence, expected };
         if flags & START != 0 {
-            if sequence != 0 || self.open.contains_key(&object) || self.last_finished.is_some_and(|last| object <= last) {
+            if sequence != 0
+                || self.open.contains_key(&object)
+                || self.last_finished.is_some_and(|last| object <= last)
+            {
                 return Err(out_of_order(0));
             }
             if part.len() > limits.message_bytes {
@@ -143,7 +146,9 @@ impl Defragmenter {
         }
         unfinished.next += 1;
         unfinished.message.extend_from_slice(part);
-        if flags & END != 0 && let Some(done) = self.open.remove(&object) {
+        if flags & END != 0
+            && let Some(done) = self.open.remove(&object)
+        {
             self.last_finished = self.last_finished.max(Some(object));
             message(&done.message);
         }

@@ -15,6 +15,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { message_bytes: 16 * 1024 * 1024, open_messages: 16, depth: 64, elements: 200_000, idle_polls: 30 }
+        Self {
+            message_bytes: 16 * 1024 * 1024,
+            open_messages: 16,
+            depth: 64,
+            elements: 200_000,
+            idle_polls: 30,
+        }
     }
 }

@@ -97,10 +97,18 @@ impl<'a> Message<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, TooShort> {
         let (header, content) = bytes.split_at_checked(HEADER).ok_or(TooShort)?;
         let number = |at: usize| {
-            header.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_le_bytes).ok_or(TooShort)
+            header
+                .get(at..at + 4)
+                .and_then(|four| four.try_into().ok())
+                .map(u32::from_le_bytes)
+                .ok_or(TooShort)
         };
         let id = |at: usize| {
-            header.get(at..at + 16).and_then(|bytes| bytes.try_into().ok()).map(Uuid::from_bytes_le).ok_or(TooShort)
+            header
+                .get(at..at + 16)
+                .and_then(|bytes| bytes.try_into().ok())
+                .map(Uuid::from_bytes_le)
+                .ok_or(TooShort)
         };
         Ok(Self {
             destination: if number(0)? == TO_SERVER { Destination::Server } else { Destination::Client },

@@ -138,8 +138,20 @@ pub(crate) fn init_pool() -> String {
     w.raw("<MS>");
     w.number("MinRunspaces", 1);
     w.number("MaxRunspaces", 1);
-    enumeration(&mut w, "PSThreadOptions", "System.Management.Automation.Runspaces.PSThreadOptions", "Default", 0);
-    enumeration(&mut w, "ApartmentState", "System.Management.Automation.Runspaces.ApartmentState", "UNKNOWN", 2);
+    enumeration(
+        &mut w,
+        "PSThreadOptions",
+        "System.Management.Automation.Runspaces.PSThreadOptions",
+        "Default",
+        0,
+    );
+    enumeration(
+        &mut w,
+        "ApartmentState",
+        "System.Management.Automation.Runspaces.ApartmentState",
+        "UNKNOWN",
+        2,
+    );
     crate::command::no_host(&mut w);
     w.nil("ApplicationArguments");
     w.raw("</MS>");

@@ -221,7 +221,8 @@ impl Runspace {
             Some(MessageType::CreatePipeline) => {
                 let commands = commands(message.content, &self.limits)?;
                 let pipeline = self.pipeline.as_ref().map(|pipeline| pipeline.id);
-                let pipeline = pipeline.filter(|id| *id == message.pipeline).ok_or(ServerError::UnknownCommand)?;
+                let pipeline =
+                    pipeline.filter(|id| *id == message.pipeline).ok_or(ServerError::UnknownCommand)?;
                 Ok(Some(ServerEvent::Invoke { pipeline, commands }))
             }
             // Key exchange, input and questions about the pool: nothing here needs them.
@@ -320,7 +321,8 @@ impl Runspace {
                         break;
                     }
                     stream(&mut body, &attribute, fragment);
-                    pipeline.queued_bytes = pipeline.queued_bytes.saturating_sub(encoded_size(fragment.len()));
+                    pipeline.queued_bytes =
+                        pipeline.queued_bytes.saturating_sub(encoded_size(fragment.len()));
                     pipeline.output.pop_front();
                 }
                 if pipeline.ended && pipeline.output.is_empty() {

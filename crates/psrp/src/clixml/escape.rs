@@ -17,17 +17,20 @@ pub(crate) fn unescape(text: Cow<'_, str>) -> Cow<'_, str> {
                 result.push('_');
                 rest = behind.get(1..).unwrap_or_default();
             }
-            Some((first, behind)) => match (0xD800..0xDC00).contains(&first).then(|| code_unit(behind)).flatten() {
-                Some((second, behind)) if (0xDC00..0xE000).contains(&second) => {
-                    let scalar = 0x10000 + ((u32::from(first) - 0xD800) << 10) + (u32::from(second) - 0xDC00);
-                    result.push(char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER));
-                    rest = behind;
+            Some((first, behind)) => {
+                match (0xD800..0xDC00).contains(&first).then(|| code_unit(behind)).flatten() {
+                    Some((second, behind)) if (0xDC00..0xE000).contains(&second) => {
+                        let scalar =
+                            0x10000 + ((u32::from(first) - 0xD800) << 10) + (u32::from(second) - 0xDC00);
+                        result.push(char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER));
+                        rest = behind;
+                    }
+                    _ => {
+                        result.push(char::from_u32(first.into()).unwrap_or(char::REPLACEMENT_CHARACTER));
+                        rest = behind;
+                    }
                 }
-                _ => {
-                    result.push(char::from_u32(first.into()).unwrap_or(char::REPLACEMENT_CHARACTER));
-                    rest = behind;
-                }
-            },
+            }
         }
     }
     result.push_str(rest);

@@ -40,9 +40,13 @@ pub fn decode_object(xml: &[u8], limits: &Limits, visitor: &mut impl ObjectVisit
                     members(&mut tokens, visitor)?;
                 }
             }
-            Token::Open(tag) => return Err(Error::Malformed(format!("an object was due, not <{}>", tag.name()))),
+            Token::Open(tag) => {
+                return Err(Error::Malformed(format!("an object was due, not <{}>", tag.name())));
+            }
             Token::Text(text) if text.trim().is_empty() => {}
-            Token::Text(_) | Token::Close => return Err(Error::Malformed("text outside of the object".into())),
+            Token::Text(_) | Token::Close => {
+                return Err(Error::Malformed("text outside of the object".into()));
+            }
             Token::End if seen => return Ok(()),
             Token::End => return Err(Error::Malformed("there is no object".into())),
         }

@@ -104,7 +104,9 @@ impl<'a> Tokens<'a> {
                 Event::CData(text) => Token::Text(text.into_inner()),
                 Event::GeneralRef(name) => Token::Text(Cow::Owned(character(&name)?)),
                 Event::Eof if self.depth == 0 => Token::End,
-                Event::Eof => return Err(Error::Malformed("the document ends in the middle of an element".into())),
+                Event::Eof => {
+                    return Err(Error::Malformed("the document ends in the middle of an element".into()));
+                }
                 Event::DocType(_) => return Err(Error::Malformed("a document type is not allowed".into())),
                 Event::Decl(_) | Event::PI(_) | Event::Comment(_) => continue,
             });
@@ -132,7 +134,9 @@ impl<'a> Tokens<'a> {
                 Token::Text(piece) => whole.to_mut().push_str(&piece),
                 Token::Open(tag) if !tag.empty => self.skip()?,
                 Token::Open(_) => {}
-                Token::End => return Err(Error::Malformed("the document ends in the middle of an element".into())),
+                Token::End => {
+                    return Err(Error::Malformed("the document ends in the middle of an element".into()));
+                }
             }
         }
     }

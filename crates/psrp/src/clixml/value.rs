@@ -107,7 +107,9 @@ impl TreeReader<'_> {
                 if !empty {
                     self.tokens.skip()?;
                 }
-                tag.reference().map(Value::Reference).ok_or_else(|| Error::Malformed("a Ref without RefId".into()))
+                tag.reference()
+                    .map(Value::Reference)
+                    .ok_or_else(|| Error::Malformed("a Ref without RefId".into()))
             }
             ("Obj", true) => Ok(Value::Object(Box::new(Object { id: tag.reference(), ..Object::default() }))),
             ("Obj", false) => self.object(tag.reference()).map(|object| Value::Object(Box::new(object))),
