@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use exconn_model::FailureKind;
 
@@ -27,6 +27,14 @@ pub enum ExchangeError {
     CredentialsRefused {
         /// Host and port.
         endpoint: String,
+    },
+    /// The file that holds the password cannot be used.
+    #[error("no password in {}: {reason}", path.display())]
+    PasswordUnavailable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// The address answers, but not as Exchange's remote PowerShell does.
     #[error("{url} is not an Exchange remote PowerShell address: {reason}")]
@@ -70,7 +78,9 @@ impl ExchangeError {
         match self {
             Self::Unreachable { .. } => FailureKind::Unreachable,
             Self::Tls { .. } => FailureKind::Tls,
-            Self::CredentialsRefused { .. } => FailureKind::CredentialsRefused,
+            Self::CredentialsRefused { .. } | Self::PasswordUnavailable { .. } => {
+                FailureKind::CredentialsRefused
+            }
             Self::WrongEndpoint { .. } => FailureKind::WrongEndpoint,
             Self::NotPermitted { .. } => FailureKind::NotPermitted,
             Self::Throttled { .. } => FailureKind::Throttled,

@@ -3,7 +3,9 @@
 //! Only this crate opens a connection to Exchange.
 
 mod error;
+pub mod remoting;
 mod seam;
+mod shorten;
 
 pub use error::ExchangeError;
 pub use seam::{DeviceListing, DeviceScope, Exchange};

@@ -1,0 +1,115 @@
+use std::{fmt, path::PathBuf, time::Duration};
+
+use super::{
+    authentication::{Authentication, SecretError},
+    target::{Target, TargetError},
+    tls::{Roots, RootsError},
+};
+
+/// How to reach an Exchange organisation by remote PowerShell.
+#[derive(Clone)]
+pub struct RemotingConfig {
+    /// Address of the PowerShell virtual directory, for instance `https://ex01.contoso.com/PowerShell/`.
+    pub url: String,
+    /// Who asks.
+    pub authentication: Authentication,
+    /// Who may vouch for the server's certificate. Not used over plain HTTP.
+    pub roots: Roots,
+    /// Longest wait for a connection, TLS handshake included.
+    pub connect_timeout: Duration,
+    /// How long the server may hold back an answer before it says that there is nothing yet; at least 1 s.
+    pub operation_timeout: Duration,
+    /// Longest wait for a whole answer after a request; longer than `operation_timeout`.
+    pub request_timeout: Duration,
+    /// How many times in a row the server may say that there is nothing yet before a listing is given up; at least 1.
+    pub idle_polls: u32,
+}
+
+impl RemotingConfig {
+    /// A configuration with the usual waits: 15 s to connect, answers within 60 s or an idle sign, given up after ten
+    /// idle signs in a row.
+    pub fn new(url: impl Into<String>, authentication: Authentication) -> Self {
+        Self {
+            url: url.into(),
+            authentication,
+            roots: Roots::default(),
+            connect_timeout: Duration::from_secs(15),
+            operation_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_secs(90),
+            idle_polls: 10,
+        }
+    }
+
+    /// The address, if the whole configuration can work.
+    pub(super) fn check(&self) -> Result<Target, ConfigError> {
+        let target = Target::parse(&self.url)?;
+        let account = self.authentication.account();
+        if account.username.is_empty() || account.username.contains(|c: char| c == ':' || c.is_control()) {
+            return Err(ConfigError::Username);
+        }
+        if self.authentication.needs_secrecy() && !target.tls && !target.is_loopback() {
+            return Err(ConfigError::PlainText { url: target.to_string() });
+        }
+        if self.operation_timeout < Duration::from_secs(1) || self.request_timeout <= self.operation_timeout {
+            return Err(ConfigError::Timeouts);
+        }
+        if self.connect_timeout.is_zero() || self.idle_polls == 0 {
+            return Err(ConfigError::Bounds);
+        }
+        account
+            .read_password()
+            .map_err(|source| ConfigError::Password { path: account.password_file.clone(), source })?;
+        if target.tls {
+            self.roots.load()?;
+        }
+        Ok(target)
+    }
+}
+
+impl fmt::Debug for RemotingConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemotingConfig")
+            .field("url", &self.url)
+            .field("authentication", &self.authentication)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is wrong with a [`RemotingConfig`].
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The address cannot be used.
+    #[error(transparent)]
+    Url(#[from] TargetError),
+    /// No user, or one that Basic cannot carry (RFC 7617, section 2).
+    #[error("the user name is empty, or contains a colon or a control character")]
+    Username,
+    /// The password would be readable on the network.
+    #[error(
+        "{url} would send the password in clear text: use https, or a loopback address (localhost, 127.0.0.1, [::1]) if \
+         Exchange is reached through a tunnel on this machine"
+    )]
+    PlainText {
+        /// The address.
+        url: String,
+    },
+    /// The operation timeout is under one second, or the request timeout is not longer than it.
+    #[error(
+        "the operation timeout must be at least 1 s, and the request timeout longer than the operation timeout"
+    )]
+    Timeouts,
+    /// Zero time or zero polls.
+    #[error("the connect timeout and the number of idle polls must be more than zero")]
+    Bounds,
+    /// The password cannot be read.
+    #[error("the password file {path}: {source}")]
+    Password {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: SecretError,
+    },
+    /// The root certificates cannot be read.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+}

@@ -1,0 +1,25 @@
+//! Exchange by remote PowerShell (MS-PSRP over WS-Management over HTTP).
+//!
+//! A listing or an observation is one shell at the server with one runspace, over one connection that nobody else uses.
+//! `shell` drives the protocol and gives the shell back on every path; `link` and `connection` are the transport.
+
+mod answer;
+mod authentication;
+mod config;
+mod connection;
+mod cookies;
+mod device;
+mod exchange;
+mod failure;
+mod link;
+mod organization;
+mod shell;
+mod sink;
+mod target;
+mod tls;
+
+pub use authentication::{Account, Authentication, SecretError};
+pub use config::{ConfigError, RemotingConfig};
+pub use exchange::RemotingExchange;
+pub use target::TargetError;
+pub use tls::{Roots, RootsError};

@@ -1,0 +1,81 @@
+use std::{fs, sync::Arc, time::Duration};
+
+use exconn_exchange::{
+    DeviceScope, Exchange, ExchangeError,
+    remoting::{Account, Authentication, ConfigError, RemotingConfig, RemotingExchange},
+};
+use exconn_model::{ObservedDevice, Timestamp};
+use exconn_testkit::{ManualClock, Peer, SeededEntropy, wait_until};
+use tempfile::TempDir;
+
+/// The password of peers in these tests; long enough to be found wherever it leaks.
+pub(crate) const PASSWORD: &str = "hunter2-of-the-tests";
+pub(crate) const BOUND: Duration = Duration::from_secs(20);
+
+/// Starts a peer that wants [`PASSWORD`] and serves Exchange's resource URI only.
+pub(crate) fn peer(options: &[&str]) -> Peer {
+    Peer::start(&[&["--strict-uri", "--password", PASSWORD], options].concat())
+}
+
+/// A client and the folder with its password.
+pub(crate) struct Client {
+    pub(crate) exchange: RemotingExchange,
+    _folder: TempDir,
+}
+
+impl Client {
+    pub(crate) fn new(url: &str) -> Self {
+        Self::with(url, |_| {})
+    }
+
+    pub(crate) fn with(url: &str, change: impl FnOnce(&mut RemotingConfig)) -> Self {
+        Self::try_with(url, PASSWORD, change).unwrap()
+    }
+
+    pub(crate) fn try_with(
+        url: &str,
+        password: &str,
+        change: impl FnOnce(&mut RemotingConfig),
+    ) -> Result<Self, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let password_file = folder.path().join("password");
+        fs::write(&password_file, password).unwrap();
+        let account = Account { username: "svc".into(), password_file };
+        let mut config = RemotingConfig::new(url, Authentication::Basic(account));
+        change(&mut config);
+        let clock = ManualClock::at(Timestamp::from_unix_seconds(1_800_000_000));
+        let exchange = RemotingExchange::new(config, Arc::new(SeededEntropy::new(7)), Arc::new(clock))?;
+        Ok(Self { exchange, _folder: folder })
+    }
+
+    pub(crate) async fn list(&self, scope: DeviceScope) -> Result<Vec<ObservedDevice>, ExchangeError> {
+        let mut listing = self.exchange.devices(scope).await?;
+        let mut devices = Vec::new();
+        while let Some(batch) = listing.next().await? {
+            assert!(!batch.is_empty(), "a batch is never empty");
+            devices.extend(batch);
+        }
+        Ok(devices)
+    }
+
+    pub(crate) async fn all(&self) -> Result<Vec<ObservedDevice>, ExchangeError> {
+        self.list(DeviceScope::All).await
+    }
+
+    /// The error of a listing; checks that it tells no secret.
+    pub(crate) async fn failure(&self) -> ExchangeError {
+        let error = self.all().await.expect_err("the listing must not succeed");
+        assert_no_secret(&format!("{error} {error:?} {:?}", self.exchange));
+        error
+    }
+}
+
+pub(crate) fn assert_no_secret(text: &str) {
+    // The second is "svc:" and the start of the password in Base64.
+    assert!(!text.contains("hunter2") && !text.contains("c3ZjOmh1bnRlc"), "a secret leaked into {text}");
+}
+
+/// Waits until the peer has no shell of ours any more.
+pub(crate) async fn no_shell_is_left(peer: &Peer) {
+    wait_until(BOUND, || async { peer.stats()["open_shells"] == 0 }).await;
+}
