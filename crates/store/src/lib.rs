@@ -3,9 +3,11 @@
 //! [`Store`] is the contract; [`contract`] tells its whole story and every body must pass it. Only this crate knows SQL.
 
 mod error;
+mod sqlite;
 mod store;
 
 pub use error::StoreError;
+pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{
     Binding, ConnectionIdentity, DeviceRow, LeasedRun, Page, RequestedSync, RunPatch, StageEnd, Store,
     SyncHistory,

@@ -1,0 +1,180 @@
+use exconn_model::{
+    AccessState, ConnectorId, DeviceId, DeviceOverview, GraphEnum, MobileDevice, ObservedDevice, TenantId,
+    Timestamp,
+};
+use exconn_odata::query::{Filter, Query};
+use rusqlite::{Connection, Row, Transaction, params, params_from_iter, types::Value};
+use uuid::Uuid;
+
+use super::{connectors::uuid, failure::failed, query::Sql};
+use crate::{Page, StoreError};
+
+/// The SQL expression of each property of `exconn_model::MANAGED_DEVICE`.
+const COLUMNS: [&str; 18] = [
+    "id",
+    "graph_name",
+    "1",
+    "graph_system",
+    "graph_system_version",
+    "1",
+    "device_id",
+    "coalesce(first_sync, -621355968000000000)",
+    "model",
+    "imei",
+    "telephone_number",
+    "mobile_operator",
+    "graph_user",
+    "NULL",
+    "NULL",
+    "graph_access_state",
+    "graph_access_state_reason",
+    "-621355968000000000",
+];
+
+/// What Exchange said, in the order in which [`observed`] reads and [`super::stage`] writes it.
+pub(super) const OBSERVED: [&str; 20] = [
+    "partnership",
+    "device_id",
+    "device_type",
+    "model",
+    "operating_system",
+    "friendly_name",
+    "imei",
+    "mobile_operator",
+    "telephone_number",
+    "user_agent",
+    "user_display_name",
+    "identity",
+    "access_state",
+    "access_state_reason",
+    "access_rule",
+    "client_type",
+    "client_version",
+    "first_sync",
+    "created",
+    "changed",
+];
+
+/// What the Graph shows and a query can ask for, made of what Exchange said.
+pub(super) const DERIVED: [&str; 6] = [
+    "graph_name",
+    "graph_system",
+    "graph_system_version",
+    "graph_user",
+    "graph_access_state",
+    "graph_access_state_reason",
+];
+
+fn select() -> String {
+    format!("SELECT id, connector_id, {} FROM device WHERE tenant_id = ?1", OBSERVED.join(", "))
+}
+
+pub(super) fn get(
+    connection: &Connection,
+    tenant: TenantId,
+    id: DeviceId,
+) -> Result<MobileDevice, StoreError> {
+    let mut statement = connection.prepare_cached(&format!("{} AND id = ?2", select())).map_err(failed)?;
+    statement.query_row(params![tenant.to_string(), id.to_string()], device).map_err(failed)
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    tenant: TenantId,
+    query: &Query,
+) -> Result<Page<MobileDevice>, StoreError> {
+    let mut sql = Sql::over(&COLUMNS, &select());
+    sql.parameters.push(Value::Text(tenant.to_string()));
+    sql.select(query);
+    let mut statement = connection.prepare_cached(&sql.text).map_err(failed)?;
+    let rows = statement.query_map(params_from_iter(&sql.parameters), device).map_err(failed)?;
+    let mut items = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let more = items.len() > query.limit as usize;
+    items.truncate(query.limit as usize);
+    Ok(Page { items, more })
+}
+
+pub(super) fn count(
+    connection: &Connection,
+    tenant: TenantId,
+    filter: Option<&Filter>,
+) -> Result<u64, StoreError> {
+    let mut sql = Sql::over(&COLUMNS, "SELECT count(*) FROM device WHERE tenant_id = ?1");
+    sql.parameters.push(Value::Text(tenant.to_string()));
+    if let Some(filter) = filter {
+        sql.push(" AND ");
+        sql.filter(filter);
+    }
+    let mut statement = connection.prepare_cached(&sql.text).map_err(failed)?;
+    statement.query_row(params_from_iter(&sql.parameters), |row| row.get(0)).map_err(failed)
+}
+
+pub(super) fn overview(connection: &Connection, tenant: TenantId) -> Result<DeviceOverview, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT graph_access_state, count(*) FROM device WHERE tenant_id = ?1 GROUP BY graph_access_state")
+        .map_err(failed)?;
+    let rows = statement
+        .query_map([tenant.to_string()], |row| Ok((row.get::<_, i32>(0)?, row.get::<_, u64>(1)?)))
+        .map_err(failed)?;
+    let mut overview = DeviceOverview::default();
+    for row in rows {
+        let (state, count) = row.map_err(failed)?;
+        match AccessState::from_number(state) {
+            Some(AccessState::Allowed) => overview.allowed += count,
+            Some(AccessState::Blocked) => overview.blocked += count,
+            Some(AccessState::Quarantined) => overview.quarantined += count,
+            Some(AccessState::Unknown) => overview.unknown += count,
+            Some(AccessState::None) | None => overview.unavailable += count,
+        }
+    }
+    Ok(overview)
+}
+
+pub(super) fn delete_all(tx: &Transaction<'_>, connector: ConnectorId) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM device WHERE connector_id = ?1", [connector.to_string()]).map_err(failed)?;
+    Ok(())
+}
+
+pub(super) fn count_of(connection: &Connection, connector: ConnectorId) -> Result<u64, StoreError> {
+    connection
+        .query_row("SELECT count(*) FROM device WHERE connector_id = ?1", [connector.to_string()], |row| {
+            row.get(0)
+        })
+        .map_err(failed)
+}
+
+fn device(row: &Row<'_>) -> rusqlite::Result<MobileDevice> {
+    Ok(MobileDevice {
+        id: DeviceId(uuid(row, 0)?),
+        connector: ConnectorId(uuid(row, 1)?),
+        observed: observed(row, 2)?,
+    })
+}
+
+fn observed(row: &Row<'_>, first: usize) -> rusqlite::Result<ObservedDevice> {
+    let text = |at: usize| row.get::<_, Option<String>>(first + at);
+    let moment =
+        |at: usize| row.get::<_, Option<i64>>(first + at).map(|ticks| ticks.map(Timestamp::from_ticks));
+    Ok(ObservedDevice {
+        partnership: Uuid::from_bytes(row.get(first)?),
+        device_id: row.get(first + 1)?,
+        device_type: text(2)?,
+        model: text(3)?,
+        operating_system: text(4)?,
+        friendly_name: text(5)?,
+        imei: text(6)?,
+        mobile_operator: text(7)?,
+        telephone_number: text(8)?,
+        user_agent: text(9)?,
+        user_display_name: text(10)?,
+        identity: text(11)?,
+        access_state: text(12)?,
+        access_state_reason: text(13)?,
+        access_rule: text(14)?,
+        client_type: text(15)?,
+        client_version: text(16)?,
+        first_sync: moment(17)?,
+        created: moment(18)?,
+        changed: moment(19)?,
+    })
+}

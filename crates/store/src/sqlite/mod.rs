@@ -1,0 +1,366 @@
+//! The store in one SQLite file.
+
+mod bindings;
+mod connectors;
+mod devices;
+mod failure;
+mod open;
+mod pool;
+mod query;
+mod runs;
+mod stage;
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use exconn_model::{
+    Connector, ConnectorChange, ConnectorDraft, ConnectorId, DeviceId, DeviceOverview, MobileDevice, RunId,
+    RunOutcome, SyncCounts, SyncRun, SyncType, TenantId, Timestamp,
+};
+use exconn_odata::query::{Filter, Query};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use self::{
+    failure::failed,
+    pool::{Readers, Writer},
+    stage::Stage,
+};
+use crate::{
+    Binding, ConnectionIdentity, DeviceRow, LeasedRun, Page, RequestedSync, RunPatch, StageEnd, Store,
+    StoreError, SyncHistory,
+};
+
+pub use open::SqliteOptions;
+
+/// A [`Store`] in `exconn.db` of a data directory, which this value holds for itself alone.
+///
+/// Writers take turns on one connection; readers have their own and see the last committed state. What a run stages lies
+/// in a file of its own under `staging/` and is worthless once the process is gone.
+#[derive(Debug)]
+pub struct SqliteStore {
+    folder: PathBuf,
+    writer: Writer,
+    readers: Readers,
+    options: SqliteOptions,
+    stages: Mutex<HashMap<RunId, Arc<Mutex<Stage>>>>,
+    /// Locked for as long as this value lives.
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the database of a data directory, or creates it, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if another process holds the directory; [`StoreError::NewerSchema`] and
+    /// [`StoreError::Corrupt`] for files that this version must not touch; [`StoreError::ReadOnly`] and
+    /// [`StoreError::Full`] for the file system's refusals.
+    pub fn open(directory: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
+        let lock = open::lock(directory)?;
+        let writer = open::writer(directory, &options)?;
+        let readers = (0..options.readers.max(1))
+            .map(|_| open::reader(directory, &options))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            folder: directory.to_owned(),
+            writer: Writer::new(writer),
+            readers: Readers::new(readers),
+            options,
+            stages: Mutex::default(),
+            _lock: lock,
+        })
+    }
+
+    /// Runs one writing transaction on the blocking pool.
+    async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.turn(move |connection| in_transaction(connection, work)).await
+    }
+
+    /// Runs a query that may take long on the blocking pool.
+    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.readers.blocking(work).await
+    }
+
+    fn stage_of(&self, lease: &LeasedRun) -> Result<Arc<Mutex<Stage>>, StoreError> {
+        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        stages.get(&lease.run.id).cloned().ok_or(StoreError::LeaseLost)
+    }
+
+    fn drop_stage(&self, run: RunId) {
+        self.stages.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
+    }
+
+    /// Works on a run's stage on the blocking pool.
+    async fn with_stage<T, F>(&self, lease: &LeasedRun, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Stage) -> Result<T, StoreError> + Send + 'static,
+    {
+        let stage = self.stage_of(lease)?;
+        pool::blocking(move || work(&mut stage.lock().unwrap_or_else(PoisonError::into_inner))).await
+    }
+}
+
+/// Runs `work` in a transaction that begins as a writer: it cannot fail half-way because another one was faster.
+fn in_transaction<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let result = work(&transaction)?;
+    transaction.commit().map_err(failed)?;
+    Ok(result)
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn create_connector(
+        &self,
+        tenant: TenantId,
+        id: ConnectorId,
+        draft: ConnectorDraft,
+        run: RunId,
+        now: Timestamp,
+    ) -> Result<Connector, StoreError> {
+        self.write(move |tx| {
+            connectors::insert(tx, tenant, id, &draft)?;
+            runs::insert(tx, tenant, id, SyncType::Full, run, now)?;
+            connectors::get(tx, tenant, id)
+        })
+        .await
+    }
+
+    async fn connector(&self, tenant: TenantId, id: ConnectorId) -> Result<Connector, StoreError> {
+        self.readers.inline(|connection| connectors::get(connection, tenant, id)).await
+    }
+
+    async fn connectors(&self, tenant: TenantId, query: &Query) -> Result<Page<Connector>, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| connectors::list(connection, tenant, &query)).await
+    }
+
+    async fn count_connectors(&self, tenant: TenantId, filter: Option<&Filter>) -> Result<u64, StoreError> {
+        let filter = filter.cloned();
+        self.read(move |connection| connectors::count(connection, tenant, filter.as_ref())).await
+    }
+
+    async fn update_connector(
+        &self,
+        tenant: TenantId,
+        id: ConnectorId,
+        change: ConnectorChange,
+        expected: Option<i64>,
+    ) -> Result<Connector, StoreError> {
+        self.write(move |tx| {
+            connectors::check_revision(tx, tenant, id, expected)?;
+            connectors::update(tx, tenant, id, change)?;
+            connectors::get(tx, tenant, id)
+        })
+        .await
+    }
+
+    async fn delete_connector(
+        &self,
+        tenant: TenantId,
+        id: ConnectorId,
+        expected: Option<i64>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            connectors::check_revision(tx, tenant, id, expected)?;
+            devices::delete_all(tx, id)?;
+            runs::cancel_open(tx, id, now)?;
+            connectors::delete(tx, tenant, id)
+        })
+        .await
+    }
+
+    async fn request_sync(
+        &self,
+        tenant: TenantId,
+        connector: ConnectorId,
+        kind: SyncType,
+        run: RunId,
+        now: Timestamp,
+    ) -> Result<RequestedSync, StoreError> {
+        self.write(move |tx| {
+            connectors::get(tx, tenant, connector)?;
+            runs::request(tx, tenant, connector, kind, run, now)
+        })
+        .await
+    }
+
+    async fn runs(
+        &self,
+        tenant: TenantId,
+        connector: ConnectorId,
+        limit: u32,
+    ) -> Result<Vec<SyncRun>, StoreError> {
+        self.read(move |connection| {
+            connectors::get(connection, tenant, connector)?;
+            runs::latest(connection, tenant, connector, limit)
+        })
+        .await
+    }
+
+    async fn run(&self, tenant: TenantId, id: RunId) -> Result<SyncRun, StoreError> {
+        self.readers.inline(|connection| runs::get(connection, tenant, id)).await
+    }
+
+    async fn device(&self, tenant: TenantId, id: DeviceId) -> Result<MobileDevice, StoreError> {
+        self.readers.inline(|connection| devices::get(connection, tenant, id)).await
+    }
+
+    async fn devices(&self, tenant: TenantId, query: &Query) -> Result<Page<MobileDevice>, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| devices::list(connection, tenant, &query)).await
+    }
+
+    async fn count_devices(&self, tenant: TenantId, filter: Option<&Filter>) -> Result<u64, StoreError> {
+        let filter = filter.cloned();
+        self.read(move |connection| devices::count(connection, tenant, filter.as_ref())).await
+    }
+
+    async fn device_overview(&self, tenant: TenantId) -> Result<DeviceOverview, StoreError> {
+        self.read(move |connection| devices::overview(connection, tenant)).await
+    }
+
+    async fn bind(
+        &self,
+        tenant: TenantId,
+        connection: &ConnectionIdentity,
+        connector: ConnectorId,
+        run: RunId,
+        now: Timestamp,
+    ) -> Result<Binding, StoreError> {
+        let wanted = connection.clone();
+        // Almost always the binding stands already, and looking does not keep writers waiting.
+        let standing = {
+            let wanted = wanted.clone();
+            self.read(move |connection| bindings::standing(connection, tenant, &wanted)).await?
+        };
+        match standing {
+            Some(binding) => Ok(binding),
+            None => self.write(move |tx| bindings::bind(tx, tenant, &wanted, connector, run, now)).await,
+        }
+    }
+
+    async fn sync_history(
+        &self,
+        tenant: TenantId,
+        connector: ConnectorId,
+    ) -> Result<SyncHistory, StoreError> {
+        self.read(move |connection| {
+            connectors::get(connection, tenant, connector)?;
+            runs::history(connection, connector)
+        })
+        .await
+    }
+
+    async fn lease_run(
+        &self,
+        tenant: TenantId,
+        connector: ConnectorId,
+        owner: &str,
+        now: Timestamp,
+        until: Timestamp,
+        max_attempts: u32,
+    ) -> Result<Option<LeasedRun>, StoreError> {
+        // Agents ask often and rarely find something; a write transaction each time would cost a disk flush.
+        if !self.read(move |connection| runs::any_open(connection, connector)).await? {
+            return Ok(None);
+        }
+        let owner = owner.to_owned();
+        self.write(move |tx| runs::lease(tx, tenant, connector, &owner, now, until, max_attempts)).await
+    }
+
+    async fn widen_run(&self, lease: &LeasedRun) -> Result<(), StoreError> {
+        let lease = lease.clone();
+        self.write(move |tx| {
+            runs::check_lease(tx, &lease)?;
+            runs::widen(tx, lease.run.id)
+        })
+        .await
+    }
+
+    async fn renew(&self, lease: &LeasedRun, patch: RunPatch) -> Result<(), StoreError> {
+        let lease = lease.clone();
+        self.write(move |tx| {
+            runs::check_lease(tx, &lease)?;
+            runs::renew(tx, lease.run.id, patch)
+        })
+        .await
+    }
+
+    async fn begin_stage(&self, lease: &LeasedRun) -> Result<(), StoreError> {
+        self.drop_stage(lease.run.id);
+        let (folder, options, run) = (self.folder.clone(), self.options.clone(), lease.run.clone());
+        let checked = lease.clone();
+        self.readers.inline(move |connection| runs::check_lease(connection, &checked)).await?;
+        let stage = pool::blocking(move || Stage::create(&folder, &options, &run)).await?;
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        stages.insert(lease.run.id, Arc::new(Mutex::new(stage)));
+        Ok(())
+    }
+
+    async fn stage(&self, lease: &LeasedRun, devices: Vec<DeviceRow>) -> Result<SyncCounts, StoreError> {
+        let checked = lease.clone();
+        self.readers.inline(move |connection| runs::check_lease(connection, &checked)).await?;
+        self.with_stage(lease, move |stage| stage.add(&devices)).await
+    }
+
+    async fn staged(&self, lease: &LeasedRun) -> Result<(SyncCounts, u64), StoreError> {
+        self.with_stage(lease, |stage| stage.outcome()).await
+    }
+
+    async fn apply_stage(&self, lease: &LeasedRun, end: StageEnd) -> Result<SyncCounts, StoreError> {
+        let stage = self.stage_of(lease)?;
+        let owned = lease.clone();
+        // The stage's own connection writes, so the writer's turn must be taken for it.
+        let applied = self
+            .writer
+            .turn(move |_| stage.lock().unwrap_or_else(PoisonError::into_inner).apply(&owned, end))
+            .await;
+        self.drop_stage(lease.run.id);
+        applied
+    }
+
+    async fn end_run(
+        &self,
+        lease: &LeasedRun,
+        outcome: RunOutcome,
+        counts: SyncCounts,
+        observed: ConnectorChange,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.drop_stage(lease.run.id);
+        let lease = lease.clone();
+        self.write(move |tx| {
+            runs::check_lease(tx, &lease)?;
+            connectors::update(tx, lease.run.tenant, lease.run.connector, observed)?;
+            runs::end(tx, lease.run.id, &outcome, counts, now)
+        })
+        .await
+    }
+
+    async fn size(&self) -> Result<u64, StoreError> {
+        let folder = self.folder.clone();
+        pool::blocking(move || {
+            let bytes = |name: &str| fs::metadata(folder.join(name)).map_or(0, |metadata| metadata.len());
+            Ok(bytes(open::DATABASE) + bytes("exconn.db-wal"))
+        })
+        .await
+    }
+}
