@@ -127,7 +127,6 @@ impl Agent {
             store: &*self.store,
             exchange: &*self.exchange,
             clock: &*self.clock,
-            entropy: &*self.entropy,
             connection: &self.connection.name,
             settings: &self.settings,
         };

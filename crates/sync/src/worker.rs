@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use exconn_exchange::{DeviceListing, DeviceScope, Exchange, ExchangeError};
 use exconn_model::{
-    Clock, ConnectorChange, ConnectorStatus, DeviceId, Entropy, ObservedDevice, Organization, RunOutcome,
+    Clock, ConnectorChange, ConnectorId, ConnectorStatus, DeviceId, ObservedDevice, Organization, RunOutcome,
     RunState, SyncCounts, SyncType, Timestamp,
 };
 use exconn_store::{DeviceRow, LeasedRun, RunPatch, StageEnd, Store, StoreError};
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use uuid::Uuid;
 
 use crate::{
     AgentSettings,
@@ -25,7 +26,6 @@ pub(crate) struct Worker<'a> {
     pub(crate) store: &'a dyn Store,
     pub(crate) exchange: &'a dyn Exchange,
     pub(crate) clock: &'a dyn Clock,
-    pub(crate) entropy: &'a dyn Entropy,
     pub(crate) connection: &'a str,
     pub(crate) settings: &'a AgentSettings,
 }
@@ -151,11 +151,12 @@ impl Worker<'_> {
         let mut renewed = self.clock.now();
         loop {
             let batch = timeout(self.settings.heartbeat, batches.recv()).await;
+            let silent = batch.is_err();
             match batch {
                 Ok(Some(Ok(batch))) => {
                     counts = self
                         .store
-                        .stage(lease, self.rows(batch))
+                        .stage(lease, rows(lease.run.connector, batch))
                         .await
                         .map_err(|error| (error.into(), counts))?;
                 }
@@ -164,7 +165,7 @@ impl Worker<'_> {
                 Err(_) => {}
             }
             let now = self.clock.now();
-            if now.since(renewed) >= self.settings.heartbeat {
+            if silent || now.since(renewed) >= self.settings.heartbeat {
                 self.renew(lease, counts, now).await.map_err(|error| (error.into(), counts))?;
                 renewed = now;
             }
@@ -173,11 +174,6 @@ impl Worker<'_> {
             Some(Ok(Ended::Positively)) => Ok(counts),
             _ => Err((ExchangeError::EndedEarly { reason: "its reader stopped".into() }.into(), counts)),
         }
-    }
-
-    fn rows(&self, batch: Vec<ObservedDevice>) -> Vec<DeviceRow> {
-        let new_id = || DeviceId(self.entropy.uuid());
-        batch.into_iter().map(|observed| DeviceRow { id: new_id(), observed }).collect()
     }
 
     /// Waits for `answer` and renews the lease meanwhile. The outer error is the store's.
@@ -199,6 +195,20 @@ impl Worker<'_> {
     async fn renew(&self, lease: &LeasedRun, counts: SyncCounts, now: Timestamp) -> Result<(), StoreError> {
         self.store.renew(lease, RunPatch { now, until: now.after(self.settings.lease), counts }).await
     }
+}
+
+fn rows(connector: ConnectorId, batch: Vec<ObservedDevice>) -> Vec<DeviceRow> {
+    let row =
+        |observed: ObservedDevice| DeviceRow { id: device_id(connector, observed.partnership), observed };
+    batch.into_iter().map(row).collect()
+}
+
+/// The id of a partnership as this connector sees it: the partnership's own, mixed with the connector's. The same
+/// partnership seen through another connector has another id, and neighbours stay neighbours, which keeps the index of a
+/// million devices from being written all over. The bits that make a GUID one of version 4 are left alone.
+fn device_id(connector: ConnectorId, partnership: Uuid) -> DeviceId {
+    const VERSION_AND_VARIANT: u128 = 0x0000_0000_0000_f000_c000_0000_0000_0000;
+    DeviceId(Uuid::from_u128(partnership.as_u128() ^ (connector.0.as_u128() & !VERSION_AND_VARIANT)))
 }
 
 /// That a listing's reader came to the end that Exchange itself declared.
