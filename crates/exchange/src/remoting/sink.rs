@@ -1,5 +1,5 @@
 use exconn_psrp::{
-    ErrorRecord, Limits, Sink,
+    ErrorRecord, Sink,
     clixml::{Error, ObjectVisitor, Property, decode_object},
 };
 
@@ -63,10 +63,9 @@ impl<M: Mapper> ObjectVisitor for Visitor<M> {
 
 impl<M: Mapper> Sink for Rows<M> {
     fn output(&mut self, clixml: &[u8]) -> Result<(), Error> {
-        const BOUNDS: Limits = LIMITS;
         self.taken += 1;
         let mut visitor = Visitor(M::default());
-        decode_object(clixml, &BOUNDS, &mut visitor)?;
+        decode_object(clixml, &LIMITS, &mut visitor)?;
         let row = visitor.0.finish();
         self.rows.push(row.map_err(|reason| failure::refused(format!("object {}: {reason}", self.taken)))?);
         Ok(())

@@ -32,7 +32,7 @@ async fn recovers(peer: &Peer, client: &Client) {
 
 async fn breaks(kind: &str, failure: FailureKind, text: &str) {
     let (peer, client) = scene();
-    for at in [0, 1, 200] {
+    for at in [0, 200] {
         peer.fault(&json!({"kind": kind, "at": at}));
         let error = client.failure().await;
         assert_eq!(error.kind(), failure, "{kind} at {at}: {error}");
@@ -124,7 +124,7 @@ async fn a_repeated_fragment_and_a_huge_value_are_passed_over_or_refused() {
 #[tokio::test]
 async fn a_load_quota_says_how_long_to_wait() {
     let (peer, client) = scene();
-    for at in [0, 1, 2, 3] {
+    for at in [0, 2] {
         peer.fault(&json!({"kind": "quota", "at": at, "ms": 400}));
         let error = client.failure().await;
         let ExchangeError::Throttled { after } = error else { panic!("{error}") };
@@ -137,7 +137,7 @@ async fn a_load_quota_says_how_long_to_wait() {
 #[tokio::test]
 async fn a_busy_front_end_says_how_long_to_wait() {
     let (peer, client) = scene();
-    for at in [0, 2, 3] {
+    for at in [0, 3] {
         peer.fault(&json!({"kind": "http-503", "at": at}));
         let error = client.failure().await;
         assert!(
@@ -151,7 +151,7 @@ async fn a_busy_front_end_says_how_long_to_wait() {
 #[tokio::test]
 async fn a_password_that_stops_working() {
     let (peer, client) = scene();
-    for at in [0, 2, 3] {
+    for at in [0, 3] {
         peer.fault(&json!({"kind": "wrong-auth", "at": at}));
         let error = client.failure().await;
         assert!(matches!(error, ExchangeError::CredentialsRefused { .. }), "{error}");

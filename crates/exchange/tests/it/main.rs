@@ -3,6 +3,7 @@
 
 mod equality;
 mod faults;
+mod front_end;
 mod refusals;
 mod setup;
 mod tls;
