@@ -2,7 +2,7 @@ use std::{borrow::Cow, error::Error, fmt::Write};
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request, Response,
+    HeaderName, HeaderValue, Request, Response,
     header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY},
     request::Parts,
 };
@@ -20,6 +20,8 @@ use crate::{
     routes::{self, Access, Operation, Place},
     wire::{Connection, Identity},
 };
+
+const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
 
 /// A request on its way through.
 pub(crate) struct Call<'a> {
@@ -115,10 +117,7 @@ impl Service {
 }
 
 fn resolve(path: &str) -> Result<Target<'_>, Failure> {
-    match exconn::resolve(path) {
-        Some(found) => found.map(|(place, id)| Target { place, id, version: None }),
-        None => graph::resolve(path),
-    }
+    exconn::resolve(path).unwrap_or_else(|| graph::resolve(path))
 }
 
 fn finish(reply: Reply, identity: &Identity, connection: &Connection) -> Response<Full<Bytes>> {
@@ -128,7 +127,7 @@ fn finish(reply: Reply, identity: &Identity, connection: &Connection) -> Respons
     let headers = response.headers_mut();
     identity.write(headers);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("odata-version", HeaderValue::from_static("4.0"));
+    headers.insert(ODATA_VERSION, HeaderValue::from_static("4.0"));
     if connection.secure {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }

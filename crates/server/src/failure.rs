@@ -10,6 +10,7 @@ use http::{
 
 use crate::{
     auth::{Need, TokenError},
+    odata::{body, options::OptionsError, skiptoken::BadToken},
     wire::BodyError,
 };
 
@@ -39,8 +40,6 @@ pub(crate) enum Failure {
     Body(#[from] BodyError),
     #[error("bad request: {message}")]
     Bad { code: &'static str, message: String },
-    #[error("not implemented: {0}")]
-    NotImplemented(String),
     #[error("an answer could not be written")]
     Unwritable,
     #[error("store: {0}")]
@@ -61,7 +60,6 @@ impl Failure {
             Self::UnknownSegment(_) | Self::Bad { .. } => StatusCode::BAD_REQUEST,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
-            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Body(error) => match error {
                 BodyError::NoContentType | BodyError::NotJson | BodyError::Gzip | BodyError::Cut => {
                     StatusCode::BAD_REQUEST
@@ -95,7 +93,6 @@ impl Failure {
             StatusCode::PRECONDITION_FAILED => "PreconditionFailed",
             StatusCode::PAYLOAD_TOO_LARGE => "RequestEntityTooLarge",
             StatusCode::UNSUPPORTED_MEDIA_TYPE => "UnsupportedMediaType",
-            StatusCode::NOT_IMPLEMENTED => "NotImplemented",
             StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
             StatusCode::INSUFFICIENT_STORAGE => "InsufficientStorage",
             StatusCode::INTERNAL_SERVER_ERROR => "InternalServerError",
@@ -121,7 +118,7 @@ impl Failure {
                     .into()
             }
             Self::Body(error) => body_message(*error).into(),
-            Self::Bad { message, .. } | Self::NotImplemented(message) => message.as_str().into(),
+            Self::Bad { message, .. } => message.as_str().into(),
             Self::Unwritable => INTERNAL.into(),
             Self::Store(error) => store_message(error).into(),
         }
@@ -154,7 +151,7 @@ impl Failure {
 
     /// Whether the operator has to know.
     pub(crate) fn is_ours(&self) -> bool {
-        self.status().is_server_error() && !matches!(self, Self::NotImplemented(_))
+        self.status().is_server_error()
     }
 
     /// Whether it goes into the audit.
@@ -212,5 +209,30 @@ fn store_message(error: &StoreError) -> &'static str {
         StoreError::ReadOnly(_) => "The service cannot write its database now. Nothing was changed.",
         StoreError::Unavailable(_) => "The service's database does not answer now. Try again later.",
         _ => INTERNAL,
+    }
+}
+
+impl From<body::BodyError> for Failure {
+    fn from(error: body::BodyError) -> Self {
+        let code = match error {
+            body::BodyError::WrongType { .. } => "ModelValidationFailure",
+            _ => "BadRequest",
+        };
+        Self::Bad { code, message: error.to_string() }
+    }
+}
+
+impl From<OptionsError> for Failure {
+    fn from(error: OptionsError) -> Self {
+        match error {
+            OptionsError::Format => Self::NotAcceptable,
+            error => Self::bad(error.to_string()),
+        }
+    }
+}
+
+impl From<BadToken> for Failure {
+    fn from(error: BadToken) -> Self {
+        Self::bad(error.to_string())
     }
 }

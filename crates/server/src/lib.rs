@@ -8,6 +8,7 @@ pub mod auth;
 mod exconn;
 mod failure;
 mod graph;
+mod odata;
 mod reply;
 pub mod routes;
 mod serve;

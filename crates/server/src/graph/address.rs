@@ -135,3 +135,61 @@ fn decode(text: &str) -> Option<Cow<'_, str>> {
 fn shown(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(path: &str) -> Result<(Place, Option<String>), u16> {
+        match resolve(path) {
+            Ok(target) => Ok((target.place, target.id.map(Cow::into_owned))),
+            Err(failure) => Err(failure.status().as_u16()),
+        }
+    }
+
+    #[test]
+    fn paths_name_places() {
+        let id = |id: &str| Some(id.to_owned());
+        for (path, place) in [
+            ("/v1.0/deviceManagement/exchangeConnectors", (Place::Connectors, None)),
+            ("/BETA/devicemanagement/EXCHANGECONNECTORS/", (Place::Connectors, None)),
+            ("/beta/deviceManagement/exchangeConnectors/%24count", (Place::ConnectorsCount, None)),
+            ("/v1.0/deviceManagement/exchangeConnectors/a%20b", (Place::Connector, id("a b"))),
+            ("/v1.0/deviceManagement/exchangeConnectors('it''s')", (Place::Connector, id("it's"))),
+            ("/v1.0/deviceManagement/exchangeConnectors%28%27a%27%29/sync", (Place::ConnectorSync, id("a"))),
+            (
+                "/v1.0/deviceManagement/exchangeConnectors/a/microsoft.graph.sync",
+                (Place::ConnectorSync, id("a")),
+            ),
+            ("/v1.0/deviceManagement/managedDevices/a", (Place::Device, id("a"))),
+            ("/v1.0/deviceManagement/managedDeviceOverview", (Place::DeviceOverview, None)),
+        ] {
+            assert_eq!(read(path), Ok(place), "{path}");
+        }
+    }
+
+    #[test]
+    fn other_paths_name_nothing() {
+        for (path, status) in [
+            ("", 404),
+            ("/", 404),
+            ("/v3.0/deviceManagement/exchangeConnectors", 404),
+            ("/v1.0", 400),
+            ("/v1.0/", 400),
+            ("/v1.0//exchangeConnectors", 400),
+            ("/v1.0/deviceManagement('a')/exchangeConnectors", 400),
+            ("/v1.0/deviceManagement/exchangeConnectors//sync", 400),
+            ("/v1.0/deviceManagement/exchangeConnectors('a')('b')", 400),
+            ("/v1.0/deviceManagement/exchangeConnectors('a'b')", 400),
+            ("/v1.0/deviceManagement/exchangeConnectors(a)", 400),
+            ("/v1.0/deviceManagement/exchangeConnectors(", 400),
+            ("/v1.0/deviceManagement/exchangeConnectors/$count/a", 400),
+            ("/v1.0/deviceManagement/exchangeConnectors('a')/$count", 400),
+            ("/v1.0/deviceManagement/exchangeConnectors/a/sync/b", 400),
+            ("/v1.0/deviceManagement/managedDevices/a/sync", 400),
+            ("/v1.0/deviceManagement/%FF", 400),
+        ] {
+            assert_eq!(read(path), Err(status), "{path}");
+        }
+    }
+}

@@ -1,23 +1,124 @@
 //! The Graph's routes.
 
 mod address;
+mod collection;
+mod entity;
 mod etag;
+mod exchange_connectors;
+mod managed_devices;
+
+use bytes::Bytes;
+use exconn_model::{CONNECTOR, TenantId};
+use http::{HeaderName, HeaderValue, request::Parts};
+use hyper::body::Incoming;
 
 use crate::{
     answer::{Call, Target},
     app::Service,
     failure::Failure,
+    odata::{
+        options::{self, Options, Purpose},
+        render::Metadata,
+    },
     reply::Reply,
     routes::Operation,
+    wire::{Acceptable, Preferences, read_json},
 };
 
 pub(crate) use address::{Version, resolve};
 
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// A request to the Graph whose caller may make it.
+pub(crate) struct Ask<'a> {
+    service: &'a Service,
+    head: &'a Parts,
+    /// The version's root, the base of every link.
+    root: &'a str,
+    /// The id in the path; empty where there is none.
+    id: &'a str,
+    /// The form that `Accept` asks for; none if it allows none that there is.
+    accepted: Option<Metadata>,
+    preferences: Preferences,
+}
+
 pub(crate) async fn answer(
-    _service: &Service,
-    _operation: Operation,
-    _target: &Target<'_>,
-    _exchange: Call<'_>,
+    service: &Service,
+    operation: Operation,
+    target: &Target<'_>,
+    call: Call<'_>,
 ) -> Result<Reply, Failure> {
-    Err(Failure::NotFound)
+    let Call { head, mut body, connection } = call;
+    let acceptable = match operation {
+        Operation::CountConnectors | Operation::CountDevices => Acceptable::Text,
+        _ => Acceptable::Json,
+    };
+    let ask = Ask {
+        service,
+        head,
+        root: match target.version {
+            Some(Version::Beta) => &connection.origin.beta,
+            _ => &connection.origin.v1,
+        },
+        id: target.id.as_deref().unwrap_or_default(),
+        accepted: acceptable.negotiate(&head.headers),
+        preferences: Preferences::read(&head.headers),
+    };
+    match operation {
+        Operation::ListConnectors => exchange_connectors::list(&ask).await,
+        Operation::CreateConnector => exchange_connectors::create(&ask, &mut body).await,
+        Operation::CountConnectors => exchange_connectors::count(&ask).await,
+        Operation::GetConnector => exchange_connectors::get(&ask).await,
+        Operation::UpdateConnector => exchange_connectors::update(&ask, &mut body).await,
+        Operation::DeleteConnector => exchange_connectors::delete(&ask).await,
+        Operation::SyncConnector => exchange_connectors::sync(&ask, &mut body).await,
+        Operation::ListDevices => managed_devices::list(&ask).await,
+        Operation::CountDevices => managed_devices::count(&ask).await,
+        Operation::GetDevice => managed_devices::get(&ask).await,
+        Operation::GetDeviceOverview => managed_devices::overview(&ask).await,
+        _ => Err(Failure::NotFound),
+    }
+}
+
+impl Ask<'_> {
+    fn tenant(&self) -> TenantId {
+        self.service.config.tenant
+    }
+
+    /// The body, which must be JSON.
+    async fn json(&self, body: &mut Incoming) -> Result<Bytes, Failure> {
+        let config = &self.service.config;
+        Ok(read_json(&self.head.headers, body, config.body_limit, config.body_timeout).await?)
+    }
+
+    /// Refuses query options: they are for reading.
+    fn no_options(&self) -> Result<(), Failure> {
+        options::parse(self.head.uri.query(), Purpose::Nothing, &CONNECTOR)?;
+        Ok(())
+    }
+
+    /// How much the answer says about itself. `$format` wins over `Accept` (OData 4.0 URL conventions, 5.1.8).
+    fn metadata(&self, options: &Options) -> Result<Metadata, Failure> {
+        match self.accepted {
+            Some(metadata) => Ok(metadata),
+            None if options.format_json => Ok(Metadata::Minimal),
+            None => Err(Failure::NotAcceptable),
+        }
+    }
+
+    /// 200 with an OData body.
+    fn odata(&self, metadata: Metadata, body: impl Into<Bytes>) -> Reply {
+        let content_type = match metadata {
+            Metadata::None => {
+                "application/json;odata.metadata=none;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+            }
+            Metadata::Minimal => {
+                "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+            }
+            Metadata::Full => {
+                "application/json;odata.metadata=full;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+            }
+        };
+        Reply::typed(HeaderValue::from_static(content_type), body)
+    }
 }

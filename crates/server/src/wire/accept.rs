@@ -1,16 +1,6 @@
 use http::{HeaderMap, header::ACCEPT};
 
-/// How much an answer says about itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Metadata {
-    /// Nothing but next link and count.
-    None,
-    /// The context too.
-    #[default]
-    Minimal,
-    /// Types, ids and links too.
-    Full,
-}
+use crate::odata::render::Metadata;
 
 /// What an answer can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

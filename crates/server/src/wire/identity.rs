@@ -1,6 +1,9 @@
 use exconn_model::Entropy;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use uuid::Uuid;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
 /// The names by which client and operator find a request again.
 #[derive(Clone, Debug)]
@@ -13,7 +16,7 @@ pub(crate) struct Identity {
 impl Identity {
     /// Takes the client's id only if it is a GUID: it is sent back and logged.
     pub(crate) fn new(headers: &HeaderMap, entropy: &dyn Entropy) -> Self {
-        let client = headers.get("client-request-id").filter(|value| is_guid(value.as_bytes()));
+        let client = headers.get(CLIENT_REQUEST_ID).filter(|value| is_guid(value.as_bytes()));
         Self { request: entropy.uuid(), client: client.cloned() }
     }
 
@@ -30,8 +33,8 @@ impl Identity {
         let mut buffer = Uuid::encode_buffer();
         let request = self.request.as_hyphenated().encode_lower(&mut buffer);
         let Ok(request) = HeaderValue::from_str(request) else { return };
-        headers.insert("client-request-id", self.client.clone().unwrap_or_else(|| request.clone()));
-        headers.insert("request-id", request);
+        headers.insert(CLIENT_REQUEST_ID, self.client.clone().unwrap_or_else(|| request.clone()));
+        headers.insert(REQUEST_ID, request);
     }
 }
 

@@ -1,0 +1,93 @@
+//! Answers that hold a part of a collection.
+
+use std::marker::PhantomData;
+
+use exconn_model::schema::{Entity, Value};
+use exconn_odata::query::{After, Filter, Query};
+use exconn_store::Page;
+
+use super::{Ask, PREFERENCE_APPLIED};
+use crate::{
+    failure::Failure,
+    odata::{
+        options::{self, Options, Purpose},
+        render::{self, Metadata, View},
+        skiptoken,
+    },
+    reply::Reply,
+};
+
+/// The condition of a `$count`.
+pub(super) fn count_options<E: Entity>(ask: &Ask<'_>) -> Result<Option<Filter>, Failure> {
+    Ok(options::parse(ask.head.uri.query(), Purpose::Count, E::TYPE)?.filter)
+}
+
+/// A request for a part of a collection.
+pub(super) struct List<E> {
+    options: Options,
+    query: Query,
+    scope: String,
+    set: &'static str,
+    metadata: Metadata,
+    capped: bool,
+    entity: PhantomData<E>,
+}
+
+impl<E: Entity> List<E> {
+    /// Reads the options of a list of the collection at the path `set`.
+    pub(super) fn read(ask: &Ask<'_>, set: &'static str) -> Result<Self, Failure> {
+        let mut options = options::parse(ask.head.uri.query(), Purpose::List, E::TYPE)?;
+        let metadata = ask.metadata(&options)?;
+        let config = &ask.service.config;
+        let limit = options.top.unwrap_or(config.default_page);
+        let preferred = ask.preferences.page_size.filter(|size| *size < limit);
+        let scope = options.scope(set);
+        let after = options
+            .skip_token
+            .as_deref()
+            .map(|token| skiptoken::open(token, &scope, &config.paging_secret, E::TYPE, &options.order));
+        let after = after.transpose()?;
+        let query = Query {
+            filter: options.filter.take(),
+            order: std::mem::take(&mut options.order),
+            skip: if after.is_some() { 0 } else { options.skip },
+            limit: preferred.unwrap_or(limit),
+            after,
+        };
+        let capped = preferred.is_some();
+        Ok(Self { options, query, scope, set, metadata, capped, entity: PhantomData })
+    }
+
+    /// What the store is asked.
+    pub(super) fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// Whether the number of all that match is wanted.
+    pub(super) fn counts(&self) -> bool {
+        self.options.count
+    }
+
+    /// 200 with a page.
+    pub(super) fn reply(&self, ask: &Ask<'_>, page: &Page<E>, count: Option<u64>) -> Result<Reply, Failure> {
+        let next = match page.items.last() {
+            Some(last) if page.more => Some(self.next(ask, last)),
+            _ => None,
+        };
+        let select = self.options.select.as_deref();
+        let view = View { root: ask.root, set: self.set, metadata: self.metadata, select };
+        let body = render::collection(view, &page.items, count, next.as_deref());
+        let applied = ask.preferences.applied(false, self.capped);
+        Ok(ask.odata(self.metadata, body).with_header(PREFERENCE_APPLIED, applied))
+    }
+
+    fn next(&self, ask: &Ask<'_>, last: &E) -> String {
+        let keys = self.query.order.iter().map(|by| last.value(by.property).into_owned()).collect();
+        let id = match last.value(0) {
+            Value::Text(id) => id.into_owned(),
+            _ => String::new(),
+        };
+        let token = skiptoken::seal(&After { keys, id }, &self.scope, &ask.service.config.paging_secret);
+        format!("{}/{}?{}", ask.root, self.set, self.options.next(&token))
+    }
+}

@@ -1,0 +1,33 @@
+use exconn_model::{ConnectorDraft, ConnectorId, RunId};
+use http::{
+    HeaderValue, StatusCode,
+    header::{HeaderName, LOCATION},
+};
+use hyper::body::Incoming;
+
+use super::{SET, change};
+use crate::{
+    failure::Failure,
+    graph::{Ask, entity},
+    reply::Reply,
+};
+
+/// `POST …/exchangeConnectors`: the connector and its first full sync are stored together.
+pub(in crate::graph) async fn create(ask: &Ask<'_>, body: &mut Incoming) -> Result<Reply, Failure> {
+    ask.no_options()?;
+    let change = change::for_create(&ask.json(body).await?)?;
+    let service = ask.service;
+    let (id, run) = (ConnectorId(service.entropy.uuid()), RunId(service.entropy.uuid()));
+    let draft = ConnectorDraft::default().with(change);
+    let connector = service.store.create_connector(ask.tenant(), id, draft, run, service.clock.now()).await?;
+    service.agents.wake(id);
+    let location = HeaderValue::try_from(format!("{}/{SET}/{id}", ask.root)).ok();
+    let mut reply = entity::changed(ask, SET, &connector, connector.revision, StatusCode::CREATED)?
+        .with_header(LOCATION, location.clone());
+    if reply.status == StatusCode::NO_CONTENT {
+        // Without a body the id stands here (OData 4.0 protocol, 8.3.3).
+        reply = reply.with_header(HeaderName::from_static("odata-entityid"), location);
+    }
+    reply.created = Some(id.0);
+    Ok(reply)
+}

@@ -1,0 +1,17 @@
+use exconn_model::{RunId, SyncType};
+use hyper::body::Incoming;
+
+use super::id;
+use crate::{failure::Failure, graph::Ask, reply::Reply};
+
+/// `POST …/exchangeConnectors/{id}/sync`: 204 once the run is durably queued or covered by one that is.
+pub(in crate::graph) async fn sync(ask: &Ask<'_>, body: &mut Incoming) -> Result<Reply, Failure> {
+    ask.no_options()?;
+    let id = id(ask)?;
+    let service = ask.service;
+    let kind: SyncType = super::change::sync_type(&ask.json(body).await?)?;
+    let run = RunId(service.entropy.uuid());
+    service.store.request_sync(ask.tenant(), id, kind, run, service.clock.now()).await?;
+    service.agents.wake(id);
+    Ok(Reply::empty())
+}

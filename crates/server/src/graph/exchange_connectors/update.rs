@@ -1,0 +1,21 @@
+use http::StatusCode;
+use hyper::body::Incoming;
+
+use super::{SET, change, id};
+use crate::{
+    failure::Failure,
+    graph::{Ask, entity, etag},
+    reply::Reply,
+};
+
+/// `PATCH …/exchangeConnectors/{id}`: changes what the body names.
+pub(in crate::graph) async fn update(ask: &Ask<'_>, body: &mut Incoming) -> Result<Reply, Failure> {
+    ask.no_options()?;
+    let id = id(ask)?;
+    let (store, tenant) = (&ask.service.store, ask.tenant());
+    let change = change::for_update(&ask.json(body).await?, ask.id)?;
+    let condition = etag::condition(&ask.head.headers);
+    let current = async { Ok::<_, Failure>(store.connector(tenant, id).await?.revision) };
+    let connector = store.update_connector(tenant, id, change, condition.expected(current).await?).await?;
+    entity::changed(ask, SET, &connector, connector.revision, StatusCode::OK)
+}

@@ -1,0 +1,20 @@
+use exconn_model::MobileDevice;
+
+use super::SET;
+use crate::{
+    failure::Failure,
+    graph::{Ask, collection::List},
+    reply::Reply,
+};
+
+/// `GET …/managedDevices`
+pub(in crate::graph) async fn list(ask: &Ask<'_>) -> Result<Reply, Failure> {
+    let list = List::<MobileDevice>::read(ask, SET)?;
+    let store = &ask.service.store;
+    let page = store.devices(ask.tenant(), list.query()).await?;
+    let count = match list.counts() {
+        true => Some(store.count_devices(ask.tenant(), list.query().filter.as_ref()).await?),
+        false => None,
+    };
+    list.reply(ask, &page, count)
+}

@@ -1,0 +1,19 @@
+//! The service from outside: a real listener, a real store, plain HTTP.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a failed expectation is the result"
+)]
+
+mod audit;
+mod authorisation;
+mod bodies;
+mod connectors;
+mod devices;
+mod exconn;
+mod harness;
+mod keyring;
+mod lists;
+mod protocol;
+mod serving;
