@@ -1,5 +1,11 @@
-//! OData as the Graph speaks it: query options to a checked tree, paging tokens, bodies, error bodies.
+//! OData as the Graph speaks it: query options to a checked tree, paging tokens, bodies, answers.
 //!
 //! Pure: no I/O, no clock, no randomness. Everything here reads text that strangers wrote.
+#![deny(clippy::indexing_slicing)]
 
+pub mod body;
+pub mod filter;
+pub mod options;
 pub mod query;
+pub mod render;
+pub mod skiptoken;

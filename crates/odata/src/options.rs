@@ -1,0 +1,306 @@
+//! Query options of a request.
+
+use std::borrow::Cow;
+
+use exconn_model::schema::EntityType;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::{
+    filter::{self, FilterError},
+    query::{Filter, OrderBy},
+};
+
+/// Largest `$top`.
+pub const MAX_TOP: u32 = 1000;
+/// Longest query, in bytes before decoding.
+pub const MAX_QUERY: usize = 32 * 1024;
+/// Most criteria of an order.
+pub const MAX_ORDER: usize = 10;
+const MAX_TOKEN: usize = 4096;
+
+const KNOWN: [&str; 12] = [
+    "$filter",
+    "$orderby",
+    "$select",
+    "$top",
+    "$skip",
+    "$count",
+    "$skiptoken",
+    "$format",
+    "$search",
+    "$expand",
+    "$apply",
+    "$compute",
+];
+/// What stays as it is in a link.
+const KEPT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'$').remove(b',');
+
+/// What the options are for; each purpose allows others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A page of a collection.
+    List,
+    /// The number of entities of a collection.
+    Count,
+    /// One entity.
+    Entity,
+    /// A change: no options.
+    Nothing,
+}
+
+impl Purpose {
+    fn allows(self, option: &str) -> bool {
+        match self {
+            Self::List => {
+                matches!(
+                    option,
+                    "$filter"
+                        | "$orderby"
+                        | "$select"
+                        | "$top"
+                        | "$skip"
+                        | "$count"
+                        | "$skiptoken"
+                        | "$format"
+                )
+            }
+            Self::Count => matches!(option, "$filter" | "$format"),
+            Self::Entity => matches!(option, "$select" | "$format"),
+            Self::Nothing => false,
+        }
+    }
+}
+
+/// Checked options.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `$filter`.
+    pub filter: Option<Filter>,
+    /// `$orderby`.
+    pub order: Vec<OrderBy>,
+    /// `$select`: positions of properties in the order of the description.
+    pub select: Option<Vec<usize>>,
+    /// `$top`: the page size that the client wants.
+    pub top: Option<u32>,
+    /// `$skip`.
+    pub skip: u64,
+    /// `$count=true`.
+    pub count: bool,
+    /// `$skiptoken`, still sealed.
+    pub skip_token: Option<String>,
+    /// `$format=json`.
+    pub format_json: bool,
+    /// The options as they were given, decoded, with their `$`.
+    given: Vec<(&'static str, String)>,
+}
+
+/// Why options are refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OptionsError {
+    /// The query is too long.
+    #[error("The query is longer than {MAX_QUERY} bytes.")]
+    TooLong,
+    /// Not UTF-8 after decoding.
+    #[error("The query is not UTF-8 after percent-decoding.")]
+    NotUtf8,
+    /// An option that exists nowhere.
+    #[error("The query option '{0}' is not known.")]
+    Unknown(String),
+    /// An option that is not offered here.
+    #[error("The query option '{0}' is not supported here.")]
+    Unsupported(&'static str),
+    /// An option that is given twice.
+    #[error("The query option '{0}' is given more than once.")]
+    Repeated(&'static str),
+    /// A number that is none, or out of its range.
+    #[error("The query option '{option}' must be a whole number from 0 to {max}, not '{given}'.")]
+    Number {
+        /// The option.
+        option: &'static str,
+        /// Its largest value.
+        max: u64,
+        /// What was given.
+        given: String,
+    },
+    /// `$count` that is neither true nor false.
+    #[error("The query option '$count' must be true or false, not '{0}'.")]
+    Count(String),
+    /// An unknown property in `$select`.
+    #[error(
+        "Parsing OData Select and Expand failed: Could not find a property named '{name}' on type \
+         'microsoft.graph.{entity}'."
+    )]
+    Select {
+        /// The name.
+        name: String,
+        /// The entity.
+        entity: &'static str,
+    },
+    /// An unknown property in `$orderby`.
+    #[error("Could not find a property named '{name}' on type 'microsoft.graph.{entity}' in '$orderby'.")]
+    OrderProperty {
+        /// The name.
+        name: String,
+        /// The entity.
+        entity: &'static str,
+    },
+    /// A direction that is neither `asc` nor `desc`.
+    #[error("'{0}' is not a direction in '$orderby': write asc or desc, and separate properties by commas.")]
+    Direction(String),
+    /// Too many criteria.
+    #[error("'$orderby' takes at most {MAX_ORDER} properties.")]
+    OrderTooLong,
+    /// `$filter` is wrong.
+    #[error("{0}")]
+    Filter(#[from] FilterError),
+    /// A format that is not offered.
+    #[error("The query option '$format' takes only json.")]
+    Format,
+    /// `$skiptoken` that is too long to be one.
+    #[error("The $skiptoken is not one that this service gave.")]
+    SkipToken,
+}
+
+/// Reads and checks the query of a request. Names of options and properties are not case-sensitive; the `$` may be
+/// missing.
+pub fn parse(
+    query: Option<&str>,
+    purpose: Purpose,
+    entity: &'static EntityType,
+) -> Result<Options, OptionsError> {
+    let query = query.unwrap_or_default();
+    if query.len() > MAX_QUERY {
+        return Err(OptionsError::TooLong);
+    }
+    let mut options = Options::default();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (name, value) = (decoded(name)?, decoded(value)?);
+        let option = known(name.trim())?;
+        if !purpose.allows(option) {
+            return Err(OptionsError::Unsupported(option));
+        }
+        if options.given.iter().any(|(given, _)| *given == option) {
+            return Err(OptionsError::Repeated(option));
+        }
+        options.read(option, value.trim(), entity)?;
+        options.given.push((option, value.into_owned()));
+    }
+    Ok(options)
+}
+
+/// Percent-decoded, with `+` for a space as forms write it.
+fn decoded(text: &str) -> Result<Cow<'_, str>, OptionsError> {
+    let spaced: Cow<'_, str> = if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
+    let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| OptionsError::NotUtf8)?;
+    Ok(Cow::Owned(decoded.into_owned()))
+}
+
+fn known(name: &str) -> Result<&'static str, OptionsError> {
+    let bare = name.strip_prefix('$').unwrap_or(name);
+    let found = KNOWN.into_iter().find(|known| known.trim_start_matches('$').eq_ignore_ascii_case(bare));
+    found.ok_or_else(|| OptionsError::Unknown(name.chars().take(100).collect()))
+}
+
+impl Options {
+    fn read(
+        &mut self,
+        option: &'static str,
+        value: &str,
+        entity: &'static EntityType,
+    ) -> Result<(), OptionsError> {
+        match option {
+            "$filter" => self.filter = Some(filter::parse(value, entity)?),
+            "$orderby" => self.order = order(value, entity)?,
+            "$select" => self.select = Some(select(value, entity)?),
+            "$top" => self.top = Some(number(option, value, u64::from(MAX_TOP))? as u32),
+            "$skip" => self.skip = number(option, value, i64::MAX as u64)?,
+            "$count" => {
+                self.count = match value.to_ascii_lowercase().as_str() {
+                    "true" => true,
+                    "false" => false,
+                    _ => return Err(OptionsError::Count(value.chars().take(100).collect())),
+                }
+            }
+            "$skiptoken" if value.is_empty() || value.len() > MAX_TOKEN => {
+                return Err(OptionsError::SkipToken);
+            }
+            "$skiptoken" => self.skip_token = Some(value.to_owned()),
+            "$format" => {
+                let is_json =
+                    value.eq_ignore_ascii_case("json") || value.eq_ignore_ascii_case("application/json");
+                if !is_json {
+                    return Err(OptionsError::Format);
+                }
+                self.format_json = true;
+            }
+            other => return Err(OptionsError::Unsupported(other)),
+        }
+        Ok(())
+    }
+
+    /// What a paging token is bound to: the collection at `set`, the condition and the order.
+    pub fn scope(&self, set: &str) -> String {
+        let given =
+            |option: &str| self.given.iter().find(|(name, _)| *name == option).map_or("", |(_, value)| value);
+        format!("{set}\u{0}{}\u{0}{}", given("$filter"), given("$orderby"))
+    }
+
+    /// The query of the next page's link: all options as they were given, but where to begin.
+    pub fn next(&self, token: &str) -> String {
+        let kept = self.given.iter().filter(|(name, _)| !matches!(*name, "$skip" | "$skiptoken"));
+        let mut query: Vec<String> =
+            kept.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, KEPT))).collect();
+        query.push(format!("$skiptoken={token}"));
+        query.join("&")
+    }
+}
+
+fn number(option: &'static str, value: &str, max: u64) -> Result<u64, OptionsError> {
+    let is_digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    let number = value.parse().ok().filter(|number| is_digits && *number <= max);
+    number.ok_or_else(|| OptionsError::Number { option, max, given: value.chars().take(100).collect() })
+}
+
+fn select(value: &str, entity: &'static EntityType) -> Result<Vec<usize>, OptionsError> {
+    let mut positions = Vec::new();
+    for name in value.split(',').map(str::trim) {
+        if name == "*" {
+            return Ok((0..entity.properties.len()).collect());
+        }
+        let unknown = || OptionsError::Select { name: name.chars().take(100).collect(), entity: entity.name };
+        positions.push(entity.position(name).ok_or_else(unknown)?);
+    }
+    positions.sort_unstable();
+    positions.dedup();
+    Ok(positions)
+}
+
+fn order(value: &str, entity: &'static EntityType) -> Result<Vec<OrderBy>, OptionsError> {
+    let mut order: Vec<OrderBy> = Vec::new();
+    for criterion in value.split(',') {
+        let mut words = criterion.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        let unknown =
+            || OptionsError::OrderProperty { name: name.chars().take(100).collect(), entity: entity.name };
+        let property = entity.position(name).ok_or_else(unknown)?;
+        let descending = match words.next() {
+            None => false,
+            Some(word) if word.eq_ignore_ascii_case("asc") => false,
+            Some(word) if word.eq_ignore_ascii_case("desc") => true,
+            Some(word) => return Err(OptionsError::Direction(word.chars().take(100).collect())),
+        };
+        if let Some(word) = words.next() {
+            return Err(OptionsError::Direction(word.chars().take(100).collect()));
+        }
+        // A property that has decided already decides nothing a second time.
+        if order.iter().all(|by| by.property != property) {
+            order.push(OrderBy { property, descending });
+        }
+        if order.len() > MAX_ORDER {
+            return Err(OptionsError::OrderTooLong);
+        }
+    }
+    Ok(order)
+}
