@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use exconn_odata::{body, options::OptionsError, skiptoken::BadToken};
 use exconn_store::StoreError;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -10,7 +11,6 @@ use http::{
 
 use crate::{
     auth::{Need, TokenError},
-    odata::{body, options::OptionsError, skiptoken::BadToken},
     wire::BodyError,
 };
 

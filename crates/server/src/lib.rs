@@ -8,7 +8,6 @@ pub mod auth;
 mod exconn;
 mod failure;
 mod graph;
-mod odata;
 mod reply;
 pub mod routes;
 mod serve;

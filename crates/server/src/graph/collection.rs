@@ -3,19 +3,16 @@
 use std::marker::PhantomData;
 
 use exconn_model::schema::{Entity, Value};
-use exconn_odata::query::{After, Filter, Query};
+use exconn_odata::{
+    options::{self, Options, Purpose},
+    query::{After, Filter, Query},
+    render::{self, Metadata, View},
+    skiptoken,
+};
 use exconn_store::Page;
 
 use super::{Ask, PREFERENCE_APPLIED};
-use crate::{
-    failure::Failure,
-    odata::{
-        options::{self, Options, Purpose},
-        render::{self, Metadata, View},
-        skiptoken,
-    },
-    reply::Reply,
-};
+use crate::{failure::Failure, reply::Reply};
 
 /// The condition of a `$count`.
 pub(super) fn count_options<E: Entity>(ask: &Ask<'_>) -> Result<Option<Filter>, Failure> {

@@ -1,17 +1,14 @@
 //! Answers that hold one entity.
 
 use exconn_model::schema::Entity;
+use exconn_odata::{
+    options::{self, Options, Purpose},
+    render::{self, View},
+};
 use http::{StatusCode, header::ETAG};
 
 use super::{Ask, PREFERENCE_APPLIED, etag};
-use crate::{
-    failure::Failure,
-    odata::{
-        options::{self, Options, Purpose},
-        render::{self, View},
-    },
-    reply::Reply,
-};
+use crate::{failure::Failure, reply::Reply};
 
 /// The options of a request for one entity.
 pub(super) fn options<E: Entity>(ask: &Ask<'_>) -> Result<Options, Failure> {

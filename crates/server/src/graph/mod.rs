@@ -9,6 +9,10 @@ mod managed_devices;
 
 use bytes::Bytes;
 use exconn_model::{CONNECTOR, TenantId};
+use exconn_odata::{
+    options::{self, Options, Purpose},
+    render::Metadata,
+};
 use http::{HeaderName, HeaderValue, request::Parts};
 use hyper::body::Incoming;
 
@@ -16,10 +20,6 @@ use crate::{
     answer::{Call, Target},
     app::Service,
     failure::Failure,
-    odata::{
-        options::{self, Options, Purpose},
-        render::Metadata,
-    },
     reply::Reply,
     routes::Operation,
     wire::{Acceptable, Preferences, read_json},

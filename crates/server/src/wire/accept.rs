@@ -1,6 +1,5 @@
+use exconn_odata::render::Metadata;
 use http::{HeaderMap, header::ACCEPT};
-
-use crate::odata::render::Metadata;
 
 /// What an answer can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

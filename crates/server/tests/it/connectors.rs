@@ -334,7 +334,7 @@ async fn one_connector_can_be_read_in_part() {
     let entity = answer.json();
     let context = entity["@odata.context"].as_str().unwrap();
     assert!(
-        context.ends_with("#deviceManagement/exchangeConnectors(serverName,status)/$entity"),
+        context.ends_with("#deviceManagement/exchangeConnectors(status,serverName)/$entity"),
         "{context}"
     );
     assert_eq!(

@@ -1,9 +1,8 @@
 use exconn_model::{CONNECTOR, ConnectorChange, GraphEnum, SyncType, schema::Value};
 
-use crate::{
-    failure::Failure,
-    odata::body::{self, Sentinel},
-};
+use exconn_odata::body::{self, Sentinel};
+
+use crate::failure::Failure;
 
 /// The properties of a connector about to be created.
 pub(super) fn for_create(body: &[u8]) -> Result<ConnectorChange, Failure> {

@@ -1,7 +1,8 @@
 use exconn_model::DeviceOverview;
+use exconn_odata::render::Metadata;
 use serde::Serialize;
 
-use crate::{failure::Failure, graph::Ask, odata::render::Metadata, reply::Reply};
+use crate::{failure::Failure, graph::Ask, reply::Reply};
 
 const PATH: &str = "deviceManagement/managedDeviceOverview";
 
