@@ -13,10 +13,11 @@ use crate::{
 /// Largest `$top`.
 pub const MAX_TOP: u32 = 1000;
 /// Longest query, in bytes before decoding.
-pub const MAX_QUERY: usize = 32 * 1024;
+pub const MAX_QUERY: usize = 60 * 1024;
 /// Most criteria of an order.
 pub const MAX_ORDER: usize = 10;
-const MAX_TOKEN: usize = 4096;
+/// Ten texts of the longest kind in the order, in Base64: a next link must be readable by its own service.
+const MAX_TOKEN: usize = 56 * 1024;
 
 const KNOWN: [&str; 12] = [
     "$filter",

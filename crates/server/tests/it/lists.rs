@@ -254,3 +254,25 @@ async fn links_name_the_public_address_whatever_the_request_says() {
     }
     server.end().await;
 }
+
+#[tokio::test]
+async fn next_links_work_with_the_longest_texts() {
+    let server = Server::start().await;
+    let text = "𝔘".repeat(1024);
+    let names = [
+        "primarySmtpAddress",
+        "serverName",
+        "connectorServerName",
+        "version",
+        "exchangeAlias",
+        "exchangeOrganization",
+    ];
+    let members: Vec<_> = names.iter().map(|name| format!(r#""{name}":"{text}""#)).collect();
+    let body = format!("{{{}}}", members.join(","));
+    for _ in 0..3 {
+        server.create(&body).await;
+    }
+    let pages = pages(&server, &format!("{CONNECTORS}?$top=1&$orderby={}", names.join(","))).await;
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1]);
+    server.end().await;
+}
