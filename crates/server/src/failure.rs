@@ -236,3 +236,30 @@ impl From<BadToken> for Failure {
         Self::bad(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stores_errors_become_statuses_without_its_words() {
+        let cause = || Box::<dyn std::error::Error + Send + Sync>::from("SQLITE_SECRET_DETAIL /var/lib");
+        for (error, status, retry) in [
+            (StoreError::NotFound, 404, None),
+            (StoreError::RevisionMismatch, 412, None),
+            (StoreError::Full(cause()), 507, None),
+            (StoreError::ReadOnly(cause()), 503, Some("5")),
+            (StoreError::Unavailable(cause()), 503, Some("5")),
+            (StoreError::Corrupt(cause()), 500, None),
+            (StoreError::LeaseLost, 500, None),
+        ] {
+            let failure = Failure::from(error);
+            assert_eq!(failure.status().as_u16(), status);
+            assert!(!failure.message().contains("SQLITE"), "{}", failure.message());
+            assert_eq!(failure.is_ours(), status >= 500);
+            let mut headers = HeaderMap::new();
+            failure.write_headers(&mut headers);
+            assert_eq!(headers.get(RETRY_AFTER).map(|value| value.to_str().unwrap()), retry);
+        }
+    }
+}

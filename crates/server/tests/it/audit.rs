@@ -1,23 +1,24 @@
 //! What the log says of changes and refusals, and what it must not say.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-};
+use std::{cell::RefCell, io::Write, sync::Once};
 
 use exconn_server::auth::{Permission, TokenKind};
 use http_body_util::Full;
 use serde_json::Value;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::Level;
 
 use crate::harness::{CONNECTORS, Server, token_of};
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What was logged on this thread since it began to listen.
+    static LOG: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
 
-impl Write for Log {
+struct ThreadLog;
+
+impl Write for ThreadLog {
     fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(data);
+        LOG.with_borrow_mut(|log| log.iter_mut().for_each(|log| log.extend_from_slice(data)));
         Ok(data.len())
     }
 
@@ -26,40 +27,32 @@ impl Write for Log {
     }
 }
 
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
+/// Begins to keep what this thread logs. The subscriber is the process's: one of a thread alone loses lines when another
+/// thread reaches their place in the code first.
+fn listen() {
+    static SUBSCRIBER: Once = Once::new();
+    SUBSCRIBER.call_once(|| {
+        let subscriber =
+            tracing_subscriber::fmt().json().with_max_level(Level::TRACE).with_writer(|| ThreadLog);
+        tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+    });
+    LOG.set(Some(Vec::new()));
 }
 
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
+fn logged() -> String {
+    LOG.with_borrow(|log| String::from_utf8(log.clone().unwrap_or_default()).unwrap())
+}
 
-    /// The fields of the audit's lines.
-    fn audit(&self) -> Vec<Value> {
-        let lines: Vec<Value> = self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        lines
-            .into_iter()
-            .filter(|line| line["target"] == "audit")
-            .map(|line| line["fields"].clone())
-            .collect()
-    }
+/// The fields of the audit's lines.
+fn audit() -> Vec<Value> {
+    let lines: Vec<Value> = logged().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.into_iter().filter(|line| line["target"] == "audit").map(|line| line["fields"].clone()).collect()
 }
 
 #[tokio::test]
 async fn changes_and_refusals_are_recorded_without_secrets() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
-        .finish();
     // The service runs on this test's only thread.
-    let _guard = tracing::subscriber::set_default(subscriber);
+    listen();
     let server = Server::start().await;
 
     let created = server.write("POST", CONNECTORS, r#"{"serverName":"private-name"}"#).await;
@@ -76,7 +69,7 @@ async fn changes_and_refusals_are_recorded_without_secrets() {
         let request = http::Request::delete(&path).header("host", "x").header("authorization", authorization);
         server.send(request.body(Full::default()).unwrap()).await;
     }
-    let audit = log.audit();
+    let audit = audit();
     let seen: Vec<_> = audit
         .iter()
         .map(|line| {
@@ -105,7 +98,7 @@ async fn changes_and_refusals_are_recorded_without_secrets() {
     assert_eq!(first["request_id"].as_str(), created.header("request-id"));
     assert!(audit[3]["resource"].as_str().unwrap().contains(&id), "{}", audit[3]);
 
-    let text = log.text();
+    let text = logged();
     for secret in [server.token.as_str(), reader.as_str(), "forged.token.text", "private-name"] {
         assert!(!text.contains(secret), "the log holds {secret}");
     }
