@@ -2,7 +2,7 @@
 
 use crate::{
     Limits,
-    clixml::{self, Value, Writer},
+    clixml::{self, Objects, Value, Writer},
 };
 
 const LIST: [&str; 2] = ["System.Object[]", "System.Array"];
@@ -191,50 +191,79 @@ fn argument(w: &mut Writer, name: Option<&str>, value: &Argument) {
 /// Reads the commands of a `CreatePipeline` message.
 pub(crate) fn commands(content: &[u8], limits: &Limits) -> Result<Vec<Command>, clixml::Error> {
     let message = clixml::decode(content, limits)?;
-    let malformed = || clixml::Error::Malformed("a pipeline without commands".into());
-    let commands =
-        message.property("PowerShell").and_then(|shell| shell.property("Cmds")).ok_or_else(malformed)?;
-    let items = commands.object().and_then(|list| list.items.as_ref()).ok_or_else(malformed)?;
-    items.iter().map(|item| command(item).ok_or_else(malformed)).collect()
+    let mut reader =
+        CommandReader { objects: Objects::of(&message), values_left: limits.elements, limits: *limits };
+    let shell = message.property("PowerShell").and_then(|shell| reader.objects.resolve(shell));
+    let commands = shell.and_then(|shell| reader.objects.resolve(shell.property("Cmds")?));
+    let commands = commands.and_then(|list| list.items.as_ref()).ok_or_else(malformed)?;
+    commands.iter().map(|command| reader.command(command)).collect()
 }
 
-fn command(value: &Value) -> Option<Command> {
-    let arguments = value.property("Args").and_then(Value::object).and_then(|list| list.items.as_deref());
-    let parameters = arguments.unwrap_or_default().iter().map(|argument| {
-        let name = argument.property("N").and_then(Value::text);
-        let name = name.map(|name| name.trim_start_matches('-').trim_end_matches(':').to_owned());
-        (name, argument.property("V").map_or(Argument::Null, read_argument))
-    });
-    Some(Command {
-        name: value.property("Cmd")?.text()?.to_owned(),
-        is_script: value.property("IsScript").and_then(Value::text) == Some("true"),
-        parameters: parameters.collect(),
-    })
+fn malformed() -> clixml::Error {
+    clixml::Error::Malformed("a pipeline without commands".into())
 }
 
-fn read_argument(value: &Value) -> Argument {
-    match value {
-        Value::Null | Value::Reference(_) => Argument::Null,
-        Value::Scalar { kind, text } => match kind.as_str() {
-            "B" => Argument::Boolean(text.eq_ignore_ascii_case("true")),
-            "I32" => text.parse().map_or_else(|_| Argument::Text(text.clone()), Argument::Integer),
-            "I64" => text.parse().map_or_else(|_| Argument::Text(text.clone()), Argument::Long),
-            _ => Argument::Text(text.clone()),
-        },
-        Value::Object(object) => {
-            if let Some(items) = &object.items {
-                return Argument::List(items.iter().map(read_argument).collect());
-            }
-            if let Some(entries) = &object.entries {
-                let entry = |(key, value): &(Value, Value)| {
-                    (key.text().unwrap_or_default().to_owned(), read_argument(value))
-                };
-                return Argument::Hashtable(entries.iter().map(entry).collect());
-            }
-            if let Some(value) = &object.value {
-                return read_argument(value);
-            }
-            object.to_string.clone().map_or(Argument::Null, Argument::Text)
+/// Reads commands. A client may write an object once and refer to it again, and an object may contain itself; so what a
+/// message can grow to is bounded apart from its size.
+struct CommandReader<'a> {
+    objects: Objects<'a>,
+    values_left: usize,
+    limits: Limits,
+}
+
+impl<'a> CommandReader<'a> {
+    fn command(&mut self, value: &'a Value) -> Result<Command, clixml::Error> {
+        let command = self.objects.resolve(value).ok_or_else(malformed)?;
+        let name = command.property("Cmd").and_then(Value::text).ok_or_else(malformed)?.to_owned();
+        let is_script = command.property("IsScript").and_then(Value::text) == Some("true");
+        let arguments = command.property("Args").and_then(|list| self.objects.resolve(list));
+        let mut parameters = Vec::new();
+        for argument in arguments.and_then(|list| list.items.as_ref()).into_iter().flatten() {
+            let argument = self.objects.resolve(argument).ok_or_else(malformed)?;
+            let name = argument.property("N").and_then(Value::text);
+            let name = name.map(|name| name.trim_start_matches('-').trim_end_matches(':').to_owned());
+            let value = match argument.property("V") {
+                Some(value) => self.argument(value, 0)?,
+                None => Argument::Null,
+            };
+            parameters.push((name, value));
         }
+        Ok(Command { name, is_script, parameters })
+    }
+
+    fn argument(&mut self, value: &'a Value, depth: usize) -> Result<Argument, clixml::Error> {
+        if depth > self.limits.depth {
+            return Err(clixml::Error::TooDeep { limit: self.limits.depth });
+        }
+        self.values_left =
+            self.values_left.checked_sub(1).ok_or(clixml::Error::TooMany { limit: self.limits.elements })?;
+        if let Value::Scalar { kind, text } = value {
+            return Ok(scalar(kind, text));
+        }
+        let Some(object) = self.objects.resolve(value) else { return Ok(Argument::Null) };
+        if let Some(items) = &object.items {
+            let items = items.iter().map(|item| self.argument(item, depth + 1));
+            return Ok(Argument::List(items.collect::<Result<_, _>>()?));
+        }
+        if let Some(entries) = &object.entries {
+            let entries = entries.iter().map(|(key, value)| {
+                Ok((key.text().unwrap_or_default().to_owned(), self.argument(value, depth + 1)?))
+            });
+            return Ok(Argument::Hashtable(entries.collect::<Result<_, clixml::Error>>()?));
+        }
+        match &object.value {
+            Some(value) => self.argument(value, depth + 1),
+            None => Ok(object.to_string.clone().map_or(Argument::Null, Argument::Text)),
+        }
+    }
+}
+
+fn scalar(kind: &str, text: &str) -> Argument {
+    let as_text = || Argument::Text(text.to_owned());
+    match kind {
+        "B" => Argument::Boolean(text.eq_ignore_ascii_case("true")),
+        "I32" => text.parse().map_or_else(|_| as_text(), Argument::Integer),
+        "I64" => text.parse().map_or_else(|_| as_text(), Argument::Long),
+        _ => as_text(),
     }
 }

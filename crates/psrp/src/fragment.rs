@@ -24,7 +24,7 @@ pub enum FragmentError {
         /// The number that was due.
         expected: u64,
     },
-    /// A message larger than the limit.
+    /// A message, or all unfinished ones together, larger than the limit.
     #[error("a message is larger than {limit} bytes")]
     TooLarge {
         /// The limit.
@@ -72,6 +72,8 @@ impl Fragmenter {
 #[derive(Debug, Default)]
 pub struct Defragmenter {
     open: BTreeMap<u64, Unfinished>,
+    /// Bytes of all unfinished messages together.
+    held: usize,
     last_finished: Option<u64>,
 }
 
@@ -82,6 +84,11 @@ struct Unfinished {
 }
 
 impl Defragmenter {
+    /// Whether the rest of a message is still due.
+    pub fn has_unfinished(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     /// Takes fragment data, as one stream element carries it, and passes each message on that is complete.
     ///
     /// A message that begins again with an object id that was finished before is a repetition, which some front ends
@@ -123,7 +130,7 @@ impl Defragmenter {
             {
                 return Err(out_of_order(0));
             }
-            if part.len() > limits.message_bytes {
+            if self.held + part.len() > limits.message_bytes {
                 return Err(FragmentError::TooLarge { limit: limits.message_bytes });
             }
             if flags & END != 0 {
@@ -134,6 +141,7 @@ impl Defragmenter {
             if self.open.len() >= limits.open_messages {
                 return Err(FragmentError::TooMany { limit: limits.open_messages });
             }
+            self.held += part.len();
             self.open.insert(object, Unfinished { next: 1, message: part.to_vec() });
             return Ok(());
         }
@@ -141,14 +149,16 @@ impl Defragmenter {
         if sequence != unfinished.next {
             return Err(out_of_order(unfinished.next));
         }
-        if unfinished.message.len() + part.len() > limits.message_bytes {
+        if self.held + part.len() > limits.message_bytes {
             return Err(FragmentError::TooLarge { limit: limits.message_bytes });
         }
+        self.held += part.len();
         unfinished.next += 1;
         unfinished.message.extend_from_slice(part);
         if flags & END != 0
             && let Some(done) = self.open.remove(&object)
         {
+            self.held -= done.message.len();
             self.last_finished = self.last_finished.max(Some(object));
             message(&done.message);
         }

@@ -11,7 +11,7 @@ pub mod message;
 mod record;
 pub mod server;
 
-pub use client::{Client, ClientConfig, ClientError, EXCHANGE, Outcome, Sink};
+pub use client::{Client, ClientConfig, ClientError, EXCHANGE, Outcome, Progress, Sink};
 pub use command::{Argument, Command};
 pub use envelope::Fault;
 pub use limits::Limits;

@@ -1,8 +1,8 @@
 //! What a pipeline says beside its output.
 
 use crate::{
-    Limits,
-    clixml::{self, Value, Writer},
+    Limits, Progress,
+    clixml::{self, Objects, Value, Writer},
     command::enumeration,
 };
 
@@ -20,17 +20,16 @@ pub struct ErrorRecord {
 }
 
 impl ErrorRecord {
-    /// Reads the content of an `ErrorRecord` message, or the record inside a failed state.
-    pub(crate) fn from_value(value: &Value) -> Self {
+    /// Reads the content of an `ErrorRecord` message, or the record inside a failed state. `objects` are those of the
+    /// whole message: the exception may stand elsewhere.
+    pub(crate) fn from_value<'a>(value: &'a Value, objects: &Objects<'a>) -> Self {
         let text = |name: &str| value.property(name).and_then(Value::text).unwrap_or_default().to_owned();
         let to_string = value.object().and_then(|object| object.to_string.clone());
-        let exception = value.property("Exception");
-        let message = exception
-            .and_then(|exception| exception.property("Message"))
-            .and_then(Value::text)
-            .map(str::to_owned)
-            .or(to_string)
-            .unwrap_or_default();
+        let details = value.property("ErrorDetails_Message").and_then(Value::text);
+        let exception = value.property("Exception").and_then(|exception| objects.resolve(exception));
+        let exception = exception.and_then(|exception| exception.property("Message"));
+        let message =
+            details.or(exception.and_then(Value::text)).map(str::to_owned).or(to_string).unwrap_or_default();
         Self {
             message,
             id: text("FullyQualifiedErrorId"),
@@ -44,7 +43,8 @@ impl ErrorRecord {
     }
 
     pub(crate) fn decode(content: &[u8], limits: &Limits) -> Result<Self, clixml::Error> {
-        clixml::decode(content, limits).map(|value| Self::from_value(&value))
+        let value = clixml::decode(content, limits)?;
+        Ok(Self::from_value(&value, &Objects::of(&value)))
     }
 
     pub(crate) fn write(&self, w: &mut Writer, name: Option<&str>) {
@@ -104,6 +104,18 @@ pub(crate) fn informational(content: &[u8], limits: &Limits) -> Result<String, c
     let message = value.property("InformationalRecord_Message").and_then(Value::text);
     let to_string = value.object().and_then(|object| object.to_string.as_deref());
     Ok(message.or(to_string).or(value.text()).unwrap_or_default().to_owned())
+}
+
+/// The content of a progress record's message.
+pub(crate) fn progress(content: &[u8], limits: &Limits) -> Result<Progress, clixml::Error> {
+    let value = clixml::decode(content, limits)?;
+    let text = |name: &str| value.property(name).and_then(Value::text).unwrap_or_default().to_owned();
+    let percent = value.property("PercentComplete").and_then(Value::number);
+    Ok(Progress {
+        activity: text("Activity"),
+        status: text("StatusDescription"),
+        percent: percent.and_then(|percent| u8::try_from(percent).ok()).filter(|percent| *percent <= 100),
+    })
 }
 
 /// States of pools and pipelines carry a number, and an error record if they failed.

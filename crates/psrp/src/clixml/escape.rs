@@ -4,43 +4,44 @@ use std::borrow::Cow;
 
 /// The text with every `_xHHHH_` replaced by the code unit that it names. A lone surrogate becomes U+FFFD.
 pub(crate) fn unescape(text: Cow<'_, str>) -> Cow<'_, str> {
-    if memchr::memmem::find(text.as_bytes(), b"_x").is_none() {
-        return text;
-    }
+    let Some(mut at) = next_escape(&text) else { return text };
     let mut result = String::with_capacity(text.len());
     let mut rest: &str = &text;
-    while let Some(at) = rest.find("_x") {
+    loop {
         let (before, behind) = rest.split_at(at);
         result.push_str(before);
-        match code_unit(behind) {
-            None => {
-                result.push('_');
-                rest = behind.get(1..).unwrap_or_default();
+        rest = behind;
+        let Some((first, behind)) = code_unit(behind) else { break };
+        let second = (0xD800..0xDC00).contains(&first).then(|| code_unit(behind)).flatten();
+        rest = match second {
+            Some((second, behind)) if (0xDC00..0xE000).contains(&second) => {
+                result.extend(char::decode_utf16([first, second]).flatten());
+                behind
             }
-            Some((first, behind)) => {
-                match (0xD800..0xDC00).contains(&first).then(|| code_unit(behind)).flatten() {
-                    Some((second, behind)) if (0xDC00..0xE000).contains(&second) => {
-                        let scalar =
-                            0x10000 + ((u32::from(first) - 0xD800) << 10) + (u32::from(second) - 0xDC00);
-                        result.push(char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER));
-                        rest = behind;
-                    }
-                    _ => {
-                        result.push(char::from_u32(first.into()).unwrap_or(char::REPLACEMENT_CHARACTER));
-                        rest = behind;
-                    }
-                }
+            _ => {
+                result.push(char::from_u32(first.into()).unwrap_or(char::REPLACEMENT_CHARACTER));
+                behind
             }
+        };
+        match next_escape(rest) {
+            Some(next) => at = next,
+            None => break,
         }
     }
     result.push_str(rest);
     Cow::Owned(result)
 }
 
+/// Where the next escape begins.
+fn next_escape(text: &str) -> Option<usize> {
+    memchr::memchr_iter(b'_', text.as_bytes())
+        .find(|&at| text.get(at..).is_some_and(|behind| code_unit(behind).is_some()))
+}
+
 /// The code unit of an escape at the start of the text, and what follows it.
 fn code_unit(text: &str) -> Option<(u16, &str)> {
-    let digits = text.get(2..6).filter(|_| text.starts_with("_x") && text.get(6..7) == Some("_"))?;
-    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+    let digits = text.strip_prefix("_x").or_else(|| text.strip_prefix("_X"))?.get(..4)?;
+    if text.as_bytes().get(6) != Some(&b'_') || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     Some((u16::from_str_radix(digits, 16).ok()?, text.get(7..)?))
@@ -80,6 +81,10 @@ mod tests {
             ("_xD83D__xDE00_", "\u{1f600}"),
             ("_xD83D_x", "\u{fffd}x"),
             ("_x00", "_x00"),
+            ("_X0041_", "A"),
+            ("_x0041_x0042_", "Ax0042_"),
+            ("__x0041__", "_A_"),
+            ("_xDE00__xD83D_", "\u{fffd}\u{fffd}"),
             ("_xZZZZ_", "_xZZZZ_"),
             ("_x+123_", "_x+123_"),
             ("é_x", "é_x"),

@@ -8,7 +8,7 @@ mod value;
 
 pub use encode::{Writer, escape};
 pub use object::{ObjectVisitor, Property, decode_object};
-pub use value::{Object, Value, decode};
+pub use value::{Object, Objects, Value, decode};
 
 /// Why a document cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -15,7 +15,7 @@ pub enum Property<'a> {
     Null,
     /// A primitive value with the name of its element (`S`, `G`, `DT`, `B`, `I32` …) and its text as written.
     Scalar(&'a str, Cow<'a, str>),
-    /// A composite value: its `<ToString>`, if it has one.
+    /// A composite value, or a reference to one: its `<ToString>`, if it has one. The items of a list come before it.
     Composite(Option<Cow<'a, str>>),
 }
 
@@ -26,6 +26,30 @@ pub trait ObjectVisitor {
     /// # Errors
     /// [`Error::Refused`] ends the reading.
     fn property(&mut self, name: &str, value: Property<'_>) -> Result<(), Error>;
+
+    /// A primitive item of the list that a property is. Passed over unless this is overridden.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] ends the reading.
+    fn item(&mut self, _name: &str, _value: Property<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// A type name of the object, the most derived one first. Passed over unless this is overridden.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] ends the reading.
+    fn type_name(&mut self, _name: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The object's own `<ToString>`. Passed over unless this is overridden.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] ends the reading.
+    fn to_string(&mut self, _text: &str) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// Reads one object. A value that is not an object (`<S>…</S>`) has no properties and is an error.
@@ -55,57 +79,72 @@ pub fn decode_object(xml: &[u8], limits: &Limits, visitor: &mut impl ObjectVisit
 
 /// The children of the object.
 fn members(tokens: &mut Tokens<'_>, visitor: &mut impl ObjectVisitor) -> Result<(), Error> {
-    loop {
-        match tokens.next()? {
-            Token::Close => return Ok(()),
-            Token::Open(tag) if !tag.empty => match tag.name() {
-                "Props" | "MS" => properties(tokens, visitor)?,
-                _ => tokens.skip()?,
-            },
-            Token::End => return Err(Error::Malformed("the object does not end".into())),
-            Token::Open(_) | Token::Text(_) => {}
+    while let Some(tag) = tokens.child()? {
+        match (tag.name(), tag.empty) {
+            ("Props" | "MS", false) => properties(tokens, visitor)?,
+            ("TN", false) => {
+                while let Some(tag) = tokens.child()? {
+                    if !tag.empty {
+                        visitor.type_name(&tokens.text()?)?;
+                    }
+                }
+            }
+            ("ToString", false) => visitor.to_string(&tokens.text()?)?,
+            ("ToString", true) => visitor.to_string("")?,
+            (_, false) => tokens.skip()?,
+            (_, true) => {}
         }
     }
+    Ok(())
 }
 
 fn properties(tokens: &mut Tokens<'_>, visitor: &mut impl ObjectVisitor) -> Result<(), Error> {
-    loop {
-        match tokens.next()? {
-            Token::Close => return Ok(()),
-            Token::Open(tag) => {
-                let value = value(tokens, &tag)?;
-                if let Some(name) = tag.property() {
-                    visitor.property(&name, value)?;
+    while let Some(tag) = tokens.child()? {
+        let name = tag.property()?;
+        let value = match (tag.name(), tag.empty) {
+            ("Obj", false) => composite(tokens, name.as_deref().unwrap_or_default(), visitor)?,
+            _ => simple(tokens, &tag)?,
+        };
+        if let Some(name) = name {
+            visitor.property(&name, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn simple<'v, 't: 'v>(tokens: &mut Tokens<'t>, tag: &'v Tag<'_>) -> Result<Property<'v>, Error> {
+    let name = tag.name();
+    if matches!(name, "Nil" | "Ref" | "Obj") {
+        if !tag.empty {
+            tokens.skip()?;
+        }
+        return Ok(if name == "Nil" { Property::Null } else { Property::Composite(None) });
+    }
+    Ok(Property::Scalar(name, if tag.empty { Cow::Borrowed("") } else { tokens.text()? }))
+}
+
+/// A composite value whose start tag was read: its `<ToString>` and its items; the rest is passed over.
+fn composite<'t>(
+    tokens: &mut Tokens<'t>,
+    name: &str,
+    visitor: &mut impl ObjectVisitor,
+) -> Result<Property<'t>, Error> {
+    let mut to_string = None;
+    while let Some(tag) = tokens.child()? {
+        match (tag.name(), tag.empty) {
+            ("ToString", false) => to_string = Some(tokens.text()?),
+            ("ToString", true) => to_string = Some(Cow::Borrowed("")),
+            ("LST" | "IE" | "QUE" | "STK", false) => {
+                while let Some(tag) = tokens.child()? {
+                    match simple(tokens, &tag)? {
+                        Property::Composite(_) => {}
+                        item => visitor.item(name, item)?,
+                    }
                 }
             }
-            Token::End => return Err(Error::Malformed("the properties do not end".into())),
-            Token::Text(_) => {}
+            (_, false) => tokens.skip()?,
+            (_, true) => {}
         }
     }
-}
-
-fn value<'v, 't: 'v>(tokens: &mut Tokens<'t>, tag: &'v Tag<'_>) -> Result<Property<'v>, Error> {
-    match (tag.name(), tag.empty) {
-        ("Nil", true) => Ok(Property::Null),
-        ("Nil", false) => tokens.skip().map(|()| Property::Null),
-        ("Obj" | "Ref", true) => Ok(Property::Composite(None)),
-        ("Obj" | "Ref", false) => composite(tokens).map(Property::Composite),
-        (name, true) => Ok(Property::Scalar(name, Cow::Borrowed(""))),
-        (name, false) => Ok(Property::Scalar(name, tokens.text()?)),
-    }
-}
-
-/// The `<ToString>` of a composite value whose start tag was read; the rest is passed over.
-fn composite<'t>(tokens: &mut Tokens<'t>) -> Result<Option<Cow<'t, str>>, Error> {
-    let mut to_string = None;
-    loop {
-        match tokens.next()? {
-            Token::Close => return Ok(to_string),
-            Token::Open(tag) if tag.empty => {}
-            Token::Open(tag) if tag.name() == "ToString" => to_string = Some(tokens.text()?),
-            Token::Open(_) => tokens.skip()?,
-            Token::End => return Err(Error::Malformed("a value does not end".into())),
-            Token::Text(_) => {}
-        }
-    }
+    Ok(Property::Composite(to_string))
 }

@@ -47,6 +47,14 @@ pub struct Object {
     pub entries: Option<Vec<(Value, Value)>>,
 }
 
+impl Object {
+    /// A property, in any case of its name; extended before adapted.
+    pub fn property(&self, name: &str) -> Option<&Value> {
+        let all = self.extended.iter().chain(&self.adapted);
+        all.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
 impl Value {
     /// The text of a primitive value.
     pub fn text(&self) -> Option<&str> {
@@ -64,14 +72,46 @@ impl Value {
 
     /// A property of an object, in any case of its name; extended before adapted.
     pub fn property(&self, name: &str) -> Option<&Value> {
-        let object = self.object()?;
-        let all = object.extended.iter().chain(&object.adapted);
-        all.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.object()?.property(name)
     }
 
     /// A number, if the text is one.
     pub fn number(&self) -> Option<i64> {
         self.text()?.parse().ok()
+    }
+}
+
+/// The objects of a document by their `RefId`, so that a [`Value::Reference`] can be followed.
+#[derive(Clone, Debug, Default)]
+pub struct Objects<'a>(HashMap<u32, &'a Object>);
+
+impl<'a> Objects<'a> {
+    /// Finds the objects in a document.
+    pub fn of(document: &'a Value) -> Self {
+        let mut objects = Self::default();
+        objects.add(document);
+        objects
+    }
+
+    /// The object that a value is or refers to. It may contain the reference.
+    pub fn resolve(&self, value: &'a Value) -> Option<&'a Object> {
+        match value {
+            Value::Reference(id) => self.0.get(id).copied(),
+            value => value.object(),
+        }
+    }
+
+    /// The depth of the recursion is that of the document, which is bounded.
+    fn add(&mut self, value: &'a Value) {
+        let Some(object) = value.object() else { return };
+        if let Some(id) = object.id {
+            self.0.entry(id).or_insert(object);
+        }
+        let properties = object.adapted.iter().chain(&object.extended).map(|(_, value)| value);
+        let entries = object.entries.iter().flatten().flat_map(|(key, value)| [key, value]);
+        for value in properties.chain(object.items.iter().flatten()).chain(entries) {
+            self.add(value);
+        }
     }
 }
 
@@ -122,7 +162,7 @@ impl TreeReader<'_> {
 
     fn object(&mut self, id: Option<u32>) -> Result<Object, Error> {
         let mut object = Object { id, ..Object::default() };
-        while let Some(tag) = self.child()? {
+        while let Some(tag) = self.tokens.child()? {
             match (tag.name(), tag.empty) {
                 ("TN", empty) => {
                     let names: Rc<[String]> = if empty { Rc::from([]) } else { self.texts()?.into() };
@@ -156,16 +196,16 @@ impl TreeReader<'_> {
     /// The names and values of properties, up to the end of their parent.
     fn properties(&mut self) -> Result<Vec<(String, Value)>, Error> {
         let mut properties = Vec::new();
-        while let Some(tag) = self.child()? {
+        while let Some(tag) = self.tokens.child()? {
             let value = self.value(&tag)?;
-            properties.push((tag.property().map(|name| name.into_owned()).unwrap_or_default(), value));
+            properties.push((tag.property()?.unwrap_or_default().into_owned(), value));
         }
         Ok(properties)
     }
 
     fn items(&mut self) -> Result<Vec<Value>, Error> {
         let mut items = Vec::new();
-        while let Some(tag) = self.child()? {
+        while let Some(tag) = self.tokens.child()? {
             items.push(self.value(&tag)?);
         }
         Ok(items)
@@ -173,7 +213,7 @@ impl TreeReader<'_> {
 
     fn entries(&mut self) -> Result<Vec<(Value, Value)>, Error> {
         let mut entries = Vec::new();
-        while let Some(entry) = self.child()? {
+        while let Some(entry) = self.tokens.child()? {
             if entry.empty {
                 continue;
             }
@@ -192,23 +232,9 @@ impl TreeReader<'_> {
 
     fn texts(&mut self) -> Result<Vec<String>, Error> {
         let mut texts = Vec::new();
-        while let Some(tag) = self.child()? {
+        while let Some(tag) = self.tokens.child()? {
             texts.push(if tag.empty { String::new() } else { self.tokens.text()?.into_owned() });
         }
         Ok(texts)
-    }
-}
-
-impl<'a> TreeReader<'a> {
-    /// The next child's start tag, or `None` at the end of its parent.
-    fn child(&mut self) -> Result<Option<Tag<'a>>, Error> {
-        loop {
-            match self.tokens.next()? {
-                Token::Open(tag) => return Ok(Some(tag)),
-                Token::Close => return Ok(None),
-                Token::End => return Err(Error::Malformed("an element does not end".into())),
-                Token::Text(_) => {}
-            }
-        }
     }
 }
