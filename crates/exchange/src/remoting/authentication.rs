@@ -29,7 +29,7 @@ impl Authentication {
     }
 
     /// Whose name and password are used.
-    pub(super) fn account(&self) -> &Account {
+    pub fn account(&self) -> &Account {
         match self {
             Self::Basic(account) => account,
         }
