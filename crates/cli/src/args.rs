@@ -1,0 +1,283 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// The open Exchange connector: finds the mobile devices of an Exchange organisation and serves them in the shape of
+/// Microsoft Graph.
+#[derive(Debug, Parser)]
+#[command(
+    name = "exconn",
+    version,
+    arg_required_else_help = true,
+    after_help = "To see everything work on this machine:  exconn demo"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) service: ServiceArgs,
+    /// Form of the log lines on standard error. EXCONN_LOG sets how much is logged (error, warn, info, debug, trace)
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "EXCONN_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Where client commands find the service.
+#[derive(Debug, Args)]
+pub(crate) struct ServiceArgs {
+    /// Address of the service, for client commands
+    #[arg(long, global = true, env = "EXCONN_URL", default_value = "http://127.0.0.1:8780")]
+    pub(crate) url: String,
+    /// Bearer token, for client commands; see `exconn token issue`
+    #[arg(long, global = true, env = "EXCONN_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// PEM file with the issuer of the service's certificate, if the system does not know it
+    #[arg(long, global = true, env = "EXCONN_CA_FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole service with a simulated Exchange organisation
+    #[command(after_help = "Example:\n    exconn demo --devices 5000\n    exconn demo --once --json")]
+    Demo(DemoArgs),
+    /// Run the service: the API, and an agent for each configured Exchange organisation
+    #[command(after_help = "Example:\n    exconn serve --config /etc/exconn/exconn.toml")]
+    Serve(ServeArgs),
+    /// Issue bearer tokens with the built-in issuer
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// List, read, create, change, delete and sync connectors
+    #[command(subcommand)]
+    Connectors(ConnectorsCommand),
+    /// List and read the devices that were found
+    #[command(subcommand)]
+    Devices(DevicesCommand),
+    /// Check the configuration, or print its schema
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n    exconn completions bash > /etc/bash_completion.d/exconn")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Devices of the simulated organisation
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(0..=10_000_000))]
+    pub(crate) devices: u64,
+    /// Address to listen at; port 0 picks one
+    #[arg(long, default_value = "127.0.0.1:8780")]
+    pub(crate) listen: SocketAddr,
+    /// Folder for the data; a temporary one that goes with the demo unless given
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+    /// End after the first sync
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print one JSON object about the first sync instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Configuration file (TOML)
+    #[arg(long, env = "EXCONN_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Address to listen at, instead of the configured one; port 0 picks one
+    #[arg(long)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Folder for the data, instead of the configured one
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+    /// Database to use, instead of the configured one. This version keeps its data in SQLite in the data folder only
+    #[arg(long)]
+    pub(crate) database: Option<String>,
+    /// Who may call: everyone with a token of the built-in issuer, or anyone on this machine
+    #[arg(long, value_enum)]
+    pub(crate) auth: Option<AuthMode>,
+    /// PEM file with the service's certificate and its issuers; the service then speaks HTTPS
+    #[arg(long, requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// PEM file with the certificate's private key
+    #[arg(long, requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+/// Who may call the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuthMode {
+    /// Bearer tokens of the built-in issuer
+    Builtin,
+    /// No authentication; loopback listeners only
+    None,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Issue a token; prints nothing but the token
+    #[command(
+        after_help = "Example:\n    export EXCONN_TOKEN=$(exconn token issue --data /var/lib/exconn --expires 8h)"
+    )]
+    Issue {
+        /// Data folder of the service
+        #[arg(long, env = "EXCONN_DATA")]
+        data: PathBuf,
+        /// Permission by its Graph name; may be repeated. By default connectors may be changed and devices read
+        #[arg(long = "scope", value_name = "PERMISSION")]
+        scopes: Vec<String>,
+        /// How long the token is valid: 30m, 12h, 7d; at most 365d
+        #[arg(long, default_value = "12h", value_parser = crate::config::duration)]
+        expires: Duration,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConnectorsCommand {
+    /// List all connectors
+    #[command(after_help = "Example:\n    exconn connectors list --output json")]
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show one connector
+    #[command(after_help = "Example:\n    exconn connectors get e11c1de8-1de8-4e1c-a81d-1ce1e81d1ce1")]
+    Get {
+        /// The connector's id
+        id: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Create a connector
+    #[command(
+        after_help = "Example:\n    exconn connectors create --set exchangeAlias=contoso --set exchangeConnectorType=onPremises"
+    )]
+    Create {
+        /// A property and its value; may be repeated. `name=null` clears it
+        #[arg(long = "set", value_name = "NAME=VALUE")]
+        set: Vec<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Change a connector
+    #[command(after_help = "Example:\n    exconn connectors update ID --set serverName=ex02.contoso.com")]
+    Update {
+        /// The connector's id
+        id: String,
+        /// A property and its value; may be repeated. `name=null` clears it
+        #[arg(long = "set", value_name = "NAME=VALUE", required = true)]
+        set: Vec<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Delete a connector and forget its devices
+    #[command(after_help = "Example:\n    exconn connectors delete ID")]
+    Delete {
+        /// The connector's id
+        id: String,
+    },
+    /// Sync a connector's devices
+    #[command(after_help = "Example:\n    exconn connectors sync ID --type full --wait")]
+    Sync {
+        /// The connector's id
+        id: String,
+        /// How much to look at
+        #[arg(long = "type", value_enum, default_value_t = SyncKind::Full)]
+        kind: SyncKind,
+        /// Wait for the end and show the progress
+        #[arg(long)]
+        wait: bool,
+        /// Longest wait
+        #[arg(long, default_value = "1h", value_parser = crate::config::duration)]
+        timeout: Duration,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SyncKind {
+    /// Every device
+    Full,
+    /// What is new
+    Delta,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DevicesCommand {
+    /// List devices, page by page
+    #[command(
+        after_help = "Example:\n    exconn devices list --filter \"exchangeAccessState eq 'quarantined'\" --output csv"
+    )]
+    List {
+        /// OData condition
+        #[arg(long, value_name = "EXPRESSION")]
+        filter: Option<String>,
+        /// Properties to sort by, for instance "deviceName desc"
+        #[arg(long, value_name = "PROPERTIES")]
+        orderby: Option<String>,
+        /// At most so many devices
+        #[arg(long, value_name = "N")]
+        top: Option<u64>,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+        output: ListFormat,
+    },
+    /// Show one device
+    #[command(after_help = "Example:\n    exconn devices get ID --output json")]
+    Get {
+        /// The device's id
+        id: String,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// Columns for people
+    Table,
+    /// A JSON array
+    Json,
+    /// Comma-separated values with a header; a text that a spreadsheet would run gets a leading quote
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Output {
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub(crate) output: OutputFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check a configuration and print what it comes to, without secrets
+    #[command(after_help = "Example:\n    exconn config check --config /etc/exconn/exconn.toml")]
+    Check {
+        /// Configuration file (TOML)
+        #[arg(long, env = "EXCONN_CONFIG")]
+        config: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of the configuration
+    #[command(after_help = "Example:\n    exconn config schema > exconn.schema.json")]
+    Schema,
+}

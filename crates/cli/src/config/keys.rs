@@ -1,0 +1,151 @@
+//! Every key of the configuration: the one description that checks it, reads it from the environment and writes the
+//! schema.
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    /// Host and port.
+    Address,
+    Path,
+    /// `30s`, `5m`, `24h`, `7d`.
+    Duration,
+    Number,
+    /// One of these.
+    Choice(&'static [&'static str]),
+}
+
+impl Kind {
+    /// What would be accepted, for people.
+    pub(crate) fn accepted(self) -> String {
+        match self {
+            Self::Text => "a text".to_owned(),
+            Self::Address => "an address with a port such as \"127.0.0.1:8780\"".to_owned(),
+            Self::Path => "a path".to_owned(),
+            Self::Duration => "a duration such as \"30s\", \"5m\" or \"24h\"".to_owned(),
+            Self::Number => "a whole number".to_owned(),
+            Self::Choice(choices) => format!("one of {}", choices.join(", ")),
+        }
+    }
+}
+
+/// A key; `*` stands for the number of an entry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key {
+    pub(crate) path: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) about: &'static str,
+    /// Why this version does not take it, and what to use; empty for keys that work.
+    pub(crate) refused: &'static str,
+}
+
+const fn key(path: &'static str, kind: Kind, about: &'static str) -> Key {
+    Key { path, kind, about, refused: "" }
+}
+
+const fn later(path: &'static str, about: &'static str, refused: &'static str) -> Key {
+    Key { path, kind: Kind::Text, about, refused }
+}
+
+const SQLITE_ONLY: &str = "this version keeps its data in SQLite in the data directory; leave 'database' out";
+const BUILTIN_ONLY: &str =
+    "this version trusts its built-in issuer only; leave 'auth.issuers' out and use `exconn token issue`";
+const NO_DIRECTORY: &str =
+    "this version discovers devices by remote PowerShell only; leave 'exchange.directory' out";
+const NO_ONLINE: &str =
+    "this version does not speak to Exchange Online yet; use a remote PowerShell connection";
+
+pub(crate) const KEYS: [Key; 30] = [
+    key("listen", Kind::Address, "Where the service listens. Default: 127.0.0.1:8780"),
+    key(
+        "public_url",
+        Kind::Text,
+        "Where clients reach the service; the base of links. Default: the address they connected to",
+    ),
+    key("data", Kind::Path, "Folder for database and keys. Default: exconn-data in the current folder"),
+    later("database", "Another database than SQLite.", SQLITE_ONLY),
+    key(
+        "auth.mode",
+        Kind::Choice(&["builtin", "none"]),
+        "Who may call: holders of a token, or anyone (loopback only). Default: builtin",
+    ),
+    later("auth.issuers.*.issuer", "An OpenID Connect issuer.", BUILTIN_ONLY),
+    later("auth.issuers.*.audience", "The audience of its tokens.", BUILTIN_ONLY),
+    key(
+        "tls.cert",
+        Kind::Path,
+        "PEM file with the service's certificate and its issuers; with it the service speaks HTTPS",
+    ),
+    key("tls.key", Kind::Path, "PEM file with the certificate's private key"),
+    key("exchange.*.name", Kind::Text, "The connection's name; becomes exchangeAlias. Required, unique"),
+    key(
+        "exchange.*.type",
+        Kind::Choice(&["onPremises", "hosted", "dedicated", "serviceToService"]),
+        "The connector's type. Default: onPremises",
+    ),
+    key("exchange.*.server", Kind::Text, "The Exchange server's name; becomes serverName"),
+    key("exchange.*.delta_interval", Kind::Duration, "Time between delta syncs, at least 5s. Default: 1m"),
+    key("exchange.*.full_interval", Kind::Duration, "Time between full syncs, at least 1m. Default: 24h"),
+    key("exchange.*.remoting.url", Kind::Text, "Address of the PowerShell virtual directory. Required"),
+    key(
+        "exchange.*.remoting.authentication",
+        Kind::Choice(&["basic", "kerberos", "negotiate", "ntlm"]),
+        "How to sign in; this version knows basic. Default: basic",
+    ),
+    key("exchange.*.remoting.username", Kind::Text, "The account. Required"),
+    key(
+        "exchange.*.remoting.password_file",
+        Kind::Path,
+        "File that holds the password; read for each connection. Required",
+    ),
+    key(
+        "exchange.*.remoting.ca_file",
+        Kind::Path,
+        "PEM file with the issuer of Exchange's certificate, if the system does not know it",
+    ),
+    key(
+        "exchange.*.remoting.operation_timeout",
+        Kind::Duration,
+        "How long Exchange may hold back an answer, at least 1s. Default: 60s",
+    ),
+    key(
+        "exchange.*.guard.max_loss_percent",
+        Kind::Number,
+        "A full sync that loses a larger share of the devices is held. Default: 30",
+    ),
+    key(
+        "exchange.*.guard.max_loss_devices",
+        Kind::Number,
+        "Losses up to this number are never held. Default: 10",
+    ),
+    later("exchange.*.directory.url", "Discovery by LDAP.", NO_DIRECTORY),
+    later("exchange.*.directory.username", "The directory's account.", NO_DIRECTORY),
+    later("exchange.*.directory.password_file", "Its password.", NO_DIRECTORY),
+    later("exchange.*.online.tenant_id", "Exchange Online's tenant.", NO_ONLINE),
+    later("exchange.*.online.client_id", "The application.", NO_ONLINE),
+    later("exchange.*.online.client_secret_file", "Its secret.", NO_ONLINE),
+    later("exchange.*.online.primary_smtp_address", "The address that sets up the connector.", NO_ONLINE),
+    later("exchange.*.online.base_url", "Another cloud.", NO_ONLINE),
+];
+
+/// The key that a full path such as `exchange.0.name` belongs to.
+pub(crate) fn find(path: &str) -> Option<&'static Key> {
+    let pattern = pattern(path);
+    KEYS.iter().find(|key| key.path == pattern)
+}
+
+/// The known key that is most like an unknown one, if any is.
+pub(crate) fn nearest(path: &str) -> Option<&'static str> {
+    let pattern = pattern(path);
+    let likeness = |key: &Key| strsim::jaro_winkler(key.path, &pattern);
+    let best = KEYS
+        .iter()
+        .filter(|key| key.refused.is_empty())
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(best) > 0.8).then_some(best.path)
+}
+
+fn pattern(path: &str) -> String {
+    let parts = path.split('.').map(|part| if part.parse::<usize>().is_ok() { "*" } else { part });
+    parts.collect::<Vec<_>>().join(".")
+}

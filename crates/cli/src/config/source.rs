@@ -1,0 +1,136 @@
+//! Values of keys from a file and from the environment.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    ConfigError,
+    keys::{self, KEYS, Kind},
+};
+
+const MAX_FILE: u64 = 1024 * 1024;
+const PREFIX: &str = "EXCONN_";
+/// Entries of `[[exchange]]` that the environment may add to.
+const MAX_ENTRIES: usize = 64;
+
+/// A value, still as text, and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Given {
+    pub(crate) text: String,
+    pub(crate) place: String,
+}
+
+/// Values by full path, for instance `exchange.0.name`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Values(BTreeMap<String, Given>);
+
+impl Values {
+    /// Reads a file, if there is one, and lets the environment overrule it.
+    pub(crate) fn read(
+        file: Option<&Path>,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let mut values = Self::default();
+        if let Some(path) = file {
+            values.read_file(path)?;
+        }
+        values.overlay(environment);
+        Ok(values)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Option<&Given> {
+        self.0.get(path)
+    }
+
+    /// How many entries of `[[exchange]]` there are.
+    pub(crate) fn entries(&self) -> usize {
+        let number = |path: &String| path.strip_prefix("exchange.")?.split('.').next()?.parse::<usize>().ok();
+        self.0.keys().filter_map(number).max().map_or(0, |last| last + 1)
+    }
+
+    fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let shown = path.display().to_string();
+        let failed = |source| ConfigError::File { path: shown.clone(), source };
+        if fs::metadata(path).map_err(failed)?.len() > MAX_FILE {
+            return Err(failed(std::io::Error::other("it is larger than 1 MiB")));
+        }
+        let text = fs::read_to_string(path).map_err(failed)?;
+        let table = DeTable::parse(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_of(&text, span.start));
+            ConfigError::Syntax { place: format!("{shown}:{line}"), reason: error.message().to_owned() }
+        })?;
+        self.take(&text, &shown, "", table.get_ref())
+    }
+
+    fn take(&mut self, text: &str, file: &str, prefix: &str, table: &DeTable<'_>) -> Result<(), ConfigError> {
+        for (name, value) in table {
+            let path = format!("{prefix}{}", name.get_ref());
+            let place = format!("{file}:{}", line_of(text, name.span().start));
+            self.take_value(text, file, path, place, value.get_ref())?;
+        }
+        Ok(())
+    }
+
+    fn take_value(
+        &mut self,
+        text: &str,
+        file: &str,
+        path: String,
+        place: String,
+        value: &DeValue<'_>,
+    ) -> Result<(), ConfigError> {
+        let given = match value {
+            DeValue::Table(table) => return self.take(text, file, &format!("{path}."), table),
+            DeValue::Array(items) => {
+                for (number, item) in items.iter().enumerate() {
+                    let line = line_of(text, item.span().start);
+                    self.take_value(
+                        text,
+                        file,
+                        format!("{path}.{number}"),
+                        format!("{file}:{line}"),
+                        item.get_ref(),
+                    )?;
+                }
+                return Ok(());
+            }
+            DeValue::String(given) => given.to_string(),
+            DeValue::Integer(given) => given.as_str().replace('_', ""),
+            DeValue::Boolean(given) => given.to_string(),
+            DeValue::Float(given) => given.as_str().to_owned(),
+            DeValue::Datetime(given) => given.to_string(),
+        };
+        let Some(key) = keys::find(&path) else {
+            return Err(ConfigError::Unknown { place, key: path.clone(), nearest: keys::nearest(&path) });
+        };
+        let is_number = matches!(value, DeValue::Integer(_));
+        let is_text = matches!(value, DeValue::String(_));
+        let fits = if key.kind == Kind::Number { is_number } else { is_text };
+        if !fits {
+            return Err(ConfigError::Value { place, key: path, given, accepted: key.kind.accepted() });
+        }
+        self.0.insert(path, Given { text: given, place });
+        Ok(())
+    }
+
+    /// `EXCONN_LISTEN`, `EXCONN_EXCHANGE_0_REMOTING_URL` and so on.
+    fn overlay(&mut self, environment: impl Fn(&str) -> Option<String>) {
+        for key in &KEYS {
+            let paths: Vec<String> = match key.path.contains('*') {
+                false => vec![key.path.to_owned()],
+                true => (0..MAX_ENTRIES).map(|number| key.path.replace('*', &number.to_string())).collect(),
+            };
+            for path in paths {
+                let variable = format!("{PREFIX}{}", path.to_uppercase().replace('.', "_"));
+                if let Some(text) = environment(&variable) {
+                    self.0.insert(path, Given { text, place: variable });
+                }
+            }
+        }
+    }
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}

@@ -1,0 +1,70 @@
+//! `exconn serve`.
+
+use std::{process::ExitCode, sync::Arc};
+
+use exconn_exchange::remoting::RemotingExchange;
+use exconn_store::ConnectionIdentity;
+
+use crate::{
+    args::{AuthMode, ServeArgs},
+    config::{self, Config, ConfigError, ConnectionConfig},
+    failure::CliError,
+    service::{Connection, Service, ServiceSettings},
+    shutdown,
+    system::{SystemClock, SystemEntropy},
+};
+
+/// Serves until the operating system asks for the end.
+pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, CliError> {
+    if args.database.is_some() {
+        return Err(CliError::Usage(
+            "--database: this version keeps its data in SQLite in the data folder; leave it out".into(),
+        ));
+    }
+    let config = config::load(args.config.as_deref(), |name| std::env::var(name).ok())?;
+    let config = Config {
+        listen: args.listen.unwrap_or(config.listen),
+        data: args.data.unwrap_or(config.data),
+        authenticated: args.auth.map_or(config.authenticated, |mode| mode == AuthMode::Builtin),
+        tls: args.tls_cert.zip(args.tls_key).or(config.tls),
+        ..config
+    };
+    let connections = config.connections.into_iter().map(connection).collect::<Result<Vec<_>, _>>()?;
+    let mut service = Service::open(ServiceSettings {
+        data: config.data,
+        listen: config.listen,
+        public_url: config.public_url,
+        authenticated: config.authenticated,
+        tls: config.tls,
+    })
+    .await?;
+    for connection in connections {
+        service.connect(connection);
+    }
+    println!("exconn listens at {}", service.url());
+    service.until(shutdown::requested()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A connection whose files were read once, so that mistakes show at the start.
+fn connection(config: ConnectionConfig) -> Result<Connection, ConfigError> {
+    let fingerprint = config.fingerprint();
+    let exchange = RemotingExchange::new(config.remoting, Arc::new(SystemEntropy), Arc::new(SystemClock))
+        .map_err(|error| ConfigError::Connection { name: config.name.clone(), reason: error.to_string() })?;
+    Ok(Connection {
+        identity: ConnectionIdentity {
+            name: config.name,
+            server: config.server,
+            connector_type: config.connector_type,
+            fingerprint,
+        },
+        exchange: Arc::new(exchange),
+        intervals: config.intervals,
+        guard: config.guard,
+    })
+}
+
+/// Checks what only starting would show: the files that connections name.
+pub(crate) fn check(config: Config) -> Result<(), ConfigError> {
+    config.connections.into_iter().try_for_each(|one| connection(one).map(drop))
+}

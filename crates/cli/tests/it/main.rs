@@ -1,0 +1,6 @@
+//! The built binary, from outside.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failed expectation is the result")]
+
+mod service;
+mod sync;
+mod vendor;
