@@ -1,2 +1,77 @@
-//! Entry point.
-fn main() {}
+//! What exconn promises about speed and memory, measured. `cargo xtask bench [NAME]...`
+//!
+//! Machines differ and are noisy: what counts are the ratios within one run.
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
+
+mod clixml;
+mod end_to_end;
+mod get_connector;
+mod listing;
+mod load;
+mod machine;
+mod process;
+mod report;
+mod startup;
+mod system;
+
+use std::process::ExitCode;
+
+use report::{Report, Section};
+
+type Benchmark = (&'static str, fn() -> Result<Section, String>);
+
+const BENCHMARKS: [Benchmark; 5] = [
+    ("clixml", clixml::run),
+    ("listing", listing::run),
+    ("end-to-end", end_to_end::run),
+    ("get-connector", get_connector::run),
+    ("startup", startup::run),
+];
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, rest @ ..] = wanted.as_slice()
+        && flag == "--list"
+    {
+        return match listing::child(rest) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(reason) => {
+                eprintln!("{reason}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    if let Some(unknown) = wanted.iter().find(|name| BENCHMARKS.iter().all(|(known, _)| known != name)) {
+        let names: Vec<&str> = BENCHMARKS.iter().map(|(name, _)| *name).collect();
+        eprintln!("there is no benchmark '{unknown}'; there are: {}", names.join(", "));
+        return ExitCode::from(2);
+    }
+    let mut report = Report::default();
+    let mut failed = false;
+    for (name, run) in BENCHMARKS {
+        if !wanted.is_empty() && !wanted.iter().any(|one| one == name) {
+            continue;
+        }
+        eprintln!("{name} …");
+        match run() {
+            Ok(section) => {
+                println!("{section}");
+                failed |= !section.holds();
+                report.add(section);
+            }
+            Err(reason) => {
+                eprintln!("{name}: {reason}");
+                failed = true;
+            }
+        }
+    }
+    // A part of the benchmarks must not replace the record of all of them.
+    if wanted.is_empty()
+        && !failed
+        && let Err(reason) = report.write()
+    {
+        eprintln!("{reason}");
+        failed = true;
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

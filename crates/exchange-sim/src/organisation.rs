@@ -7,7 +7,10 @@ use std::{
 use exconn_model::{ObservedDevice, Timestamp};
 use uuid::Uuid;
 
-use crate::catalogue::{CARRIERS, FAMILY, GIVEN, KINDS, LANGUAGES};
+use crate::{
+    catalogue::{CARRIERS, FAMILY, GIVEN, KINDS, LANGUAGES},
+    render,
+};
 
 /// Changes and removals that are remembered; what is computed needs no memory, what differs does.
 const MAX_DIFFERENCES: usize = 100_000;
@@ -77,6 +80,12 @@ impl Organisation {
             return None;
         }
         Some(state.changed.get(&number).cloned().unwrap_or_else(|| self.computed(number)))
+    }
+
+    /// The object that `Get-MobileDevice` sends for the device with this number.
+    pub fn clixml(&self, number: u64) -> Option<String> {
+        let device = self.device(number)?;
+        Some(render::device(&device, &self.domain, self.language(number)))
     }
 
     /// The first device with `number` or a greater one, and its number.

@@ -1,11 +1,23 @@
 use exconn_model::{ObservedDevice, Timestamp, TimestampError};
 use uuid::Uuid;
 
-use super::sink::Mapper;
+use super::{
+    failure,
+    sink::{Mapper, read},
+};
 use crate::shorten::shortened;
 
 /// Longest text of a property, in bytes. Exchange's own limits are far below.
 const MAX_TEXT: usize = 4096;
+
+/// The device that one object of `Get-MobileDevice` describes.
+///
+/// # Errors
+/// If the document is no object, or the object is no device: without `Guid` or `DeviceId`, or with a value that is not of
+/// its property's form.
+pub fn read_device(clixml: &[u8]) -> Result<ObservedDevice, exconn_psrp::clixml::Error> {
+    read::<DeviceMapper>(clixml)?.map_err(failure::refused)
+}
 
 /// Makes a device of the properties of a `Get-MobileDevice` or `Get-MobileDeviceStatistics` object, as they come.
 #[derive(Debug, Default)]

@@ -20,6 +20,7 @@ mod tls;
 
 pub use authentication::{Account, Authentication, SecretError};
 pub use config::{ConfigError, RemotingConfig};
+pub use device::read_device;
 pub use exchange::RemotingExchange;
 pub use target::TargetError;
 pub use tls::{Roots, RootsError};

@@ -61,12 +61,17 @@ impl<M: Mapper> ObjectVisitor for Visitor<M> {
     }
 }
 
+/// The row that an object becomes, or what is wrong with the object.
+pub(super) fn read<M: Mapper>(clixml: &[u8]) -> Result<Result<M::Row, String>, Error> {
+    let mut visitor = Visitor(M::default());
+    decode_object(clixml, &LIMITS, &mut visitor)?;
+    Ok(visitor.0.finish())
+}
+
 impl<M: Mapper> Sink for Rows<M> {
     fn output(&mut self, clixml: &[u8]) -> Result<(), Error> {
         self.taken += 1;
-        let mut visitor = Visitor(M::default());
-        decode_object(clixml, &LIMITS, &mut visitor)?;
-        let row = visitor.0.finish();
+        let row = read::<M>(clixml)?;
         self.rows.push(row.map_err(|reason| failure::refused(format!("object {}: {reason}", self.taken)))?);
         Ok(())
     }
