@@ -1,14 +1,17 @@
 //! Bodies of requests: JSON objects, checked against a description.
 
-use std::fmt;
-
 use exconn_model::{
     MAX_TEXT, Timestamp,
     schema::{EntityType, EnumType, Property, PropertyType, Value},
 };
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::Value as Json;
 
+use crate::{
+    excerpt::excerpt,
+    json::{self, Json, NoMembers},
+};
+
+/// Most members of a body, annotations included.
+pub const MAX_MEMBERS: usize = 100;
 const SENTINEL: &str = "unknownFutureValue";
 
 /// What becomes of `unknownFutureValue` in a body.
@@ -32,6 +35,9 @@ pub enum BodyError {
     /// JSON, but not an object.
     #[error("The request payload must be a JSON object, for instance {{}}.")]
     NotAnObject,
+    /// Too many members.
+    #[error("The request payload has more than {MAX_MEMBERS} members.")]
+    TooMany,
     /// A member that is given twice.
     #[error("The property '{0}' is given more than once.")]
     Repeated(String),
@@ -91,14 +97,14 @@ pub fn entity(
     sentinel: Sentinel,
 ) -> Result<Vec<(usize, Value<'static>)>, BodyError> {
     let mut properties = Vec::new();
-    for (name, json) in object(body)? {
+    for (name, json) in members_of(body)? {
         if name == "@odata.type" {
             check_type(&json, entity)?;
         } else if !name.contains("@odata.") {
             let position = entity.position_exact(&name);
             let property = position.and_then(|position| Some((position, entity.properties.get(position)?)));
             let Some((position, property)) = property else {
-                return Err(BodyError::Unknown { name: shown(&name), entity: entity.name });
+                return Err(BodyError::Unknown { name: excerpt(&name), entity: entity.name });
             };
             if let Some(value) = value(property, json, sentinel)? {
                 properties.push((position, value));
@@ -115,17 +121,17 @@ pub fn enum_parameter(
     kind: &'static EnumType,
 ) -> Result<i32, BodyError> {
     let mut found = None;
-    for (name, json) in object(body)? {
+    for (name, json) in members_of(body)? {
         if name == parameter {
             found = Some(json);
         } else if !name.contains("@odata.") {
-            return Err(BodyError::UnknownParameter { name: shown(&name), wanted: parameter });
+            return Err(BodyError::UnknownParameter { name: excerpt(&name), wanted: parameter });
         }
     }
     let accepted = || members(kind);
     match found {
         None | Some(Json::Null) => Err(BodyError::Missing { name: parameter, accepted: accepted() }),
-        Some(Json::String(name)) if kind.number_of(&name).is_some() => {
+        Some(Json::Text(name)) if kind.number_of(&name).is_some() => {
             Ok(kind.number_of(&name).unwrap_or_default())
         }
         Some(other) => Err(BodyError::Value {
@@ -137,12 +143,15 @@ pub fn enum_parameter(
 }
 
 fn check_type(json: &Json, entity: &'static EntityType) -> Result<(), BodyError> {
-    let given = json.as_str().unwrap_or_default();
-    let named = given.trim_start_matches('#');
+    let given = match json {
+        Json::Text(text) => text.as_str(),
+        _ => "",
+    };
+    let named = given.strip_prefix('#').unwrap_or(given);
     if named.strip_prefix("microsoft.graph.") == Some(entity.name) {
         return Ok(());
     }
-    Err(BodyError::WrongType { given: shown(named), wanted: entity.name })
+    Err(BodyError::WrongType { given: excerpt(named), wanted: entity.name })
 }
 
 /// The value of a property; `None` if it counts as absent.
@@ -154,25 +163,29 @@ fn value(property: &Property, json: Json, sentinel: Sentinel) -> Result<Option<V
     };
     match (property.kind, json) {
         (_, Json::Null) if property.nullable => Ok(Some(Value::Null)),
-        (PropertyType::String, Json::String(text)) => {
+        (PropertyType::String, Json::Text(text)) => {
             if text.chars().count() > MAX_TEXT {
                 let given = format!("a text of {} characters", text.chars().count());
                 return Err(refused(given, format!("at most {MAX_TEXT} characters")));
             }
+            // Databases take it for the end of a text, or refuse it.
+            if text.contains('\0') {
+                return Err(refused("a text with U+0000".to_owned(), "any other characters".to_owned()));
+            }
             Ok(Some(Value::Text(text.into())))
         }
-        (PropertyType::Boolean, Json::Bool(value)) => Ok(Some(Value::Boolean(value))),
-        (PropertyType::DateTimeOffset, Json::String(text)) => match Timestamp::parse(&text) {
+        (PropertyType::Boolean, Json::Boolean(value)) => Ok(Some(Value::Boolean(value))),
+        (PropertyType::DateTimeOffset, Json::Text(text)) => match Timestamp::parse(&text) {
             Ok(moment) => Ok(Some(Value::Timestamp(moment))),
-            Err(reason) => Err(refused(format!("'{}'", shown(&text)), reason.to_string())),
+            Err(reason) => Err(refused(format!("'{}'", excerpt(&text)), reason.to_string())),
         },
-        (PropertyType::Enum(kind), Json::String(name)) => match kind.number_of(&name) {
+        (PropertyType::Enum(kind), Json::Text(name)) => match kind.number_of(&name) {
             Some(_) if kind.has_sentinel && name == SENTINEL => match sentinel {
                 Sentinel::Leave => Ok(None),
                 Sentinel::Refuse => Err(refused(format!("'{SENTINEL}'"), members(kind))),
             },
             Some(number) => Ok(Some(Value::Enum(kind, number))),
-            None => Err(refused(format!("'{}'", shown(&name)), members(kind))),
+            None => Err(refused(format!("'{}'", excerpt(&name)), members(kind))),
         },
         (kind, other) => Err(refused(
             describe(&other),
@@ -195,94 +208,19 @@ fn members(kind: &EnumType) -> String {
 fn describe(json: &Json) -> String {
     match json {
         Json::Null => "null".to_owned(),
-        Json::Bool(value) => value.to_string(),
-        Json::Number(_) => "a number".to_owned(),
-        Json::String(text) => format!("'{}'", shown(text)),
-        Json::Array(_) => "an array".to_owned(),
-        Json::Object(_) => "an object".to_owned(),
+        Json::Boolean(value) => value.to_string(),
+        Json::Number => "a number".to_owned(),
+        Json::Text(text) => format!("'{}'", excerpt(text)),
+        Json::Array => "an array".to_owned(),
+        Json::Object => "an object".to_owned(),
     }
 }
 
-/// Text of the request, shortened for an answer.
-fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(100).collect()
-}
-
-/// The members of an object, each once. `serde_json` bounds the nesting.
-fn object(body: &[u8]) -> Result<Vec<(String, Json)>, BodyError> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let outcome = Members::deserialize(&mut reader).and_then(|members| reader.end().map(|()| members));
-    match outcome {
-        Ok(Members::Object(members)) => Ok(members),
-        Ok(Members::Repeated(name)) => Err(BodyError::Repeated(shown(&name))),
-        Ok(Members::Other) => Err(BodyError::NotAnObject),
-        Err(error) => Err(BodyError::NotJson(error.to_string())),
-    }
-}
-
-enum Members {
-    Object(Vec<(String, Json)>),
-    Repeated(String),
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(MembersVisitor)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-        let mut members: Vec<(String, Json)> = Vec::new();
-        let mut repeated = None;
-        while let Some(name) = map.next_key::<String>()? {
-            if repeated.is_none() && members.iter().any(|(known, _)| *known == name) {
-                repeated = Some(name.clone());
-            }
-            if repeated.is_some() {
-                map.next_value::<IgnoredAny>()?;
-            } else {
-                members.push((name, map.next_value()?));
-            }
-        }
-        Ok(repeated.map_or(Members::Object(members), Members::Repeated))
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Members, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Members::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Members, E> {
-        Ok(Members::Other)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Members, E> {
-        Ok(Members::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Members, E> {
-        Ok(Members::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Members, E> {
-        Ok(Members::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Members, E> {
-        Ok(Members::Other)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Members, E> {
-        Ok(Members::Other)
-    }
+fn members_of(body: &[u8]) -> Result<Vec<(String, Json)>, BodyError> {
+    json::members(body, MAX_MEMBERS).map_err(|reason| match reason {
+        NoMembers::NotJson(reason) => BodyError::NotJson(reason),
+        NoMembers::NotAnObject => BodyError::NotAnObject,
+        NoMembers::TooMany => BodyError::TooMany,
+        NoMembers::Repeated(name) => BodyError::Repeated(excerpt(&name)),
+    })
 }

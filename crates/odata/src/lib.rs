@@ -4,7 +4,9 @@
 #![deny(clippy::indexing_slicing)]
 
 pub mod body;
+mod excerpt;
 pub mod filter;
+mod json;
 pub mod options;
 pub mod query;
 pub mod render;

@@ -6,6 +6,7 @@ use exconn_model::schema::EntityType;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{
+    excerpt::excerpt,
     filter::{self, FilterError},
     query::{Filter, OrderBy},
 };
@@ -185,7 +186,7 @@ pub fn parse(
         if options.given.iter().any(|(given, _)| *given == option) {
             return Err(OptionsError::Repeated(option));
         }
-        options.read(option, value.trim(), entity)?;
+        options.read(option, &value, entity)?;
         options.given.push((option, value.into_owned()));
     }
     Ok(options)
@@ -201,7 +202,7 @@ fn decoded(text: &str) -> Result<Cow<'_, str>, OptionsError> {
 fn known(name: &str) -> Result<&'static str, OptionsError> {
     let bare = name.strip_prefix('$').unwrap_or(name);
     let found = KNOWN.into_iter().find(|known| known.trim_start_matches('$').eq_ignore_ascii_case(bare));
-    found.ok_or_else(|| OptionsError::Unknown(name.chars().take(100).collect()))
+    found.ok_or_else(|| OptionsError::Unknown(excerpt(name)))
 }
 
 impl Options {
@@ -211,17 +212,22 @@ impl Options {
         value: &str,
         entity: &'static EntityType,
     ) -> Result<(), OptionsError> {
+        // Positions in a filter are those of the text as it was given.
+        if option == "$filter" {
+            self.filter = Some(filter::parse(value, entity)?);
+            return Ok(());
+        }
+        let value = value.trim();
         match option {
-            "$filter" => self.filter = Some(filter::parse(value, entity)?),
             "$orderby" => self.order = order(value, entity)?,
-            "$select" => self.select = Some(select(value, entity)?),
+            "$select" => self.select = select(value, entity)?,
             "$top" => self.top = Some(number(option, value, u64::from(MAX_TOP))? as u32),
             "$skip" => self.skip = number(option, value, i64::MAX as u64)?,
             "$count" => {
                 self.count = match value.to_ascii_lowercase().as_str() {
                     "true" => true,
                     "false" => false,
-                    _ => return Err(OptionsError::Count(value.chars().take(100).collect())),
+                    _ => return Err(OptionsError::Count(excerpt(value))),
                 }
             }
             "$skiptoken" if value.is_empty() || value.len() > MAX_TOKEN => {
@@ -245,7 +251,8 @@ impl Options {
     pub fn scope(&self, set: &str) -> String {
         let given =
             |option: &str| self.given.iter().find(|(name, _)| *name == option).map_or("", |(_, value)| value);
-        format!("{set}\u{0}{}\u{0}{}", given("$filter"), given("$orderby"))
+        let (filter, order) = (given("$filter"), given("$orderby"));
+        format!("{}:{set}{}:{filter}{order}", set.len(), filter.len())
     }
 
     /// The query of the next page's link: all options as they were given, but where to begin.
@@ -261,21 +268,24 @@ impl Options {
 fn number(option: &'static str, value: &str, max: u64) -> Result<u64, OptionsError> {
     let is_digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     let number = value.parse().ok().filter(|number| is_digits && *number <= max);
-    number.ok_or_else(|| OptionsError::Number { option, max, given: value.chars().take(100).collect() })
+    number.ok_or_else(|| OptionsError::Number { option, max, given: excerpt(value) })
 }
 
-fn select(value: &str, entity: &'static EntityType) -> Result<Vec<usize>, OptionsError> {
+/// Positions of the selected properties; `None` if `*` selects all.
+fn select(value: &str, entity: &'static EntityType) -> Result<Option<Vec<usize>>, OptionsError> {
     let mut positions = Vec::new();
+    let mut all = false;
     for name in value.split(',').map(str::trim) {
         if name == "*" {
-            return Ok((0..entity.properties.len()).collect());
+            all = true;
+            continue;
         }
-        let unknown = || OptionsError::Select { name: name.chars().take(100).collect(), entity: entity.name };
+        let unknown = || OptionsError::Select { name: excerpt(name), entity: entity.name };
         positions.push(entity.position(name).ok_or_else(unknown)?);
     }
     positions.sort_unstable();
     positions.dedup();
-    Ok(positions)
+    Ok((!all).then_some(positions))
 }
 
 fn order(value: &str, entity: &'static EntityType) -> Result<Vec<OrderBy>, OptionsError> {
@@ -283,17 +293,16 @@ fn order(value: &str, entity: &'static EntityType) -> Result<Vec<OrderBy>, Optio
     for criterion in value.split(',') {
         let mut words = criterion.split_whitespace();
         let name = words.next().unwrap_or_default();
-        let unknown =
-            || OptionsError::OrderProperty { name: name.chars().take(100).collect(), entity: entity.name };
+        let unknown = || OptionsError::OrderProperty { name: excerpt(name), entity: entity.name };
         let property = entity.position(name).ok_or_else(unknown)?;
         let descending = match words.next() {
             None => false,
             Some(word) if word.eq_ignore_ascii_case("asc") => false,
             Some(word) if word.eq_ignore_ascii_case("desc") => true,
-            Some(word) => return Err(OptionsError::Direction(word.chars().take(100).collect())),
+            Some(word) => return Err(OptionsError::Direction(excerpt(word))),
         };
         if let Some(word) = words.next() {
-            return Err(OptionsError::Direction(word.chars().take(100).collect()));
+            return Err(OptionsError::Direction(excerpt(word)));
         }
         // A property that has decided already decides nothing a second time.
         if order.iter().all(|by| by.property != property) {

@@ -101,7 +101,7 @@ fn members<E: Entity>(out: &mut Vec<u8>, view: View<'_>, item: &E, tag: Option<&
     };
     if view.metadata == Metadata::Full {
         let id = match item.value(0) {
-            Value::Text(id) => id.into_owned(),
+            Value::Text(id) => id.replace('\'', "''"),
             _ => String::new(),
         };
         name(out, "@odata.type");

@@ -1,11 +1,12 @@
 //! `$filter`: from text to a checked tree.
 
+mod literal;
 mod parse;
 mod token;
 
 use exconn_model::schema::EntityType;
 
-use crate::query::Filter;
+use crate::{excerpt::excerpt, query::Filter};
 
 /// Longest filter, in bytes after decoding.
 pub const MAX_LENGTH: usize = 8 * 1024;
@@ -30,8 +31,11 @@ pub struct FilterError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// A character that no filter has outside of quotes.
-    #[error("the character '{0}' is not understood here; texts stand in single quotes")]
+    #[error("the character '{}' is not understood here; texts stand in single quotes", excerpt(&.0.to_string()))]
     Character(char),
+    /// U+0000 in a text: no stored text has it, and databases treat it as an end.
+    #[error("a text cannot contain the character U+0000")]
+    Zero,
     /// A quote without its end.
     #[error("the text that begins here has no closing quote")]
     OpenQuote,
@@ -57,6 +61,9 @@ pub enum Problem {
     /// An operator that is not offered.
     #[error("the operator '{0}' is not supported; supported are eq, ne, gt, ge, lt, le, in, and, or and not")]
     Operator(String),
+    /// `not` before a comparison without parentheses.
+    #[error("'not' binds closer than a comparison: write not (…)")]
+    Not,
     /// Operands whose types cannot be compared.
     #[error("{left} cannot be compared with {right}")]
     Types {
@@ -88,7 +95,9 @@ pub enum Problem {
     TooMuch(&'static str),
 }
 
-/// Reads and checks a filter over an entity.
+/// Reads and checks a filter over an entity. Names are not case-sensitive; members of enumerations are.
+///
+/// The fuzz target `filter` feeds this function.
 pub fn parse(text: &str, entity: &'static EntityType) -> Result<Filter, FilterError> {
     if text.len() > MAX_LENGTH {
         return Err(FilterError {

@@ -1,24 +1,19 @@
-use exconn_model::{
-    Timestamp,
-    schema::{EntityType, EnumType, PropertyType, Value},
+//! The grammar of a filter (OData URL Conventions 4.01, 5.1.1).
+
+use exconn_model::schema::{EntityType, PropertyType, Value};
+
+use super::{
+    FilterError, MAX_DEPTH, MAX_LIST, MAX_NODES, Problem,
+    literal::{Raw, describe, literal, unknown},
+    token::Token,
+};
+use crate::{
+    excerpt::excerpt,
+    query::{Comparison, Filter, Operand, TextTest},
 };
 
-use super::{FilterError, MAX_DEPTH, MAX_LIST, MAX_NODES, Problem, token::Token};
-use crate::query::{Comparison, Filter, Operand, TextTest};
-
 const OPERAND: &str = "a property, a value or a function";
-
-/// An operand whose literal has not met the type of the other side yet.
-#[derive(Clone, Debug)]
-enum Raw {
-    Property(usize, PropertyType),
-    Null,
-    Boolean(bool),
-    Text(String),
-    /// A word that is neither property nor keyword: a date, a number, a GUID or a bare member.
-    Word(String),
-    Qualified(String, String),
-}
+const OPERATOR: &str = "an operator such as eq, ne, gt, ge, lt, le or in";
 
 pub(super) struct Parser {
     tokens: Vec<(usize, Token)>,
@@ -63,8 +58,15 @@ impl Parser {
 
     fn one(&mut self) -> Result<Filter, FilterError> {
         self.count()?;
+        let at = self.position();
         if self.take_word("not") {
-            return self.nested(Self::one).map(|inner| Filter::Not(Box::new(inner)));
+            let grouped = matches!(self.peek(), Token::Open);
+            let inner = self.nested(Self::one)?;
+            // `not` binds closer than a comparison: `not a eq b` would compare the opposite of `a`.
+            if !grouped && matches!(inner, Filter::Compare(..) | Filter::In(..)) {
+                return Err(FilterError { position: at, problem: Problem::Not });
+            }
+            return Ok(Filter::Not(Box::new(inner)));
         }
         if !matches!(self.peek(), Token::Open) {
             return self.test();
@@ -95,7 +97,7 @@ impl Parser {
         }
         let at = self.position();
         let left = self.operand()?;
-        let Token::Word(operator) = self.peek().clone() else { return self.truth(left, at) };
+        let Token::Word(operator) = self.peek().clone() else { return self.truth(left) };
         let comparison = match operator.to_ascii_lowercase().as_str() {
             "eq" => Comparison::Equal,
             "ne" => Comparison::NotEqual,
@@ -107,11 +109,11 @@ impl Parser {
                 self.next += 1;
                 return self.list(left, at);
             }
-            "and" | "or" => return self.truth(left, at),
+            "and" | "or" => return self.truth(left),
             "has" | "add" | "sub" | "mul" | "div" | "divby" | "mod" => {
-                return Err(self.error(Problem::Operator(operator)));
+                return Err(self.error(Problem::Operator(excerpt(&operator))));
             }
-            _ => return Err(self.unexpected("an operator such as eq, ne, gt, ge, lt, le or in")),
+            _ => return Err(self.unexpected(OPERATOR)),
         };
         self.next += 1;
         let right_at = self.position();
@@ -120,17 +122,11 @@ impl Parser {
         Ok(Filter::Compare(left, comparison, right))
     }
 
-    fn truth(&self, operand: Raw, at: usize) -> Result<Filter, FilterError> {
+    fn truth(&self, operand: Raw) -> Result<Filter, FilterError> {
         match operand {
             Raw::Property(position, PropertyType::Boolean) => Ok(Filter::Truth(Operand::Property(position))),
             Raw::Boolean(value) => Ok(Filter::Truth(Operand::Literal(Value::Boolean(value)))),
-            _ if matches!(self.peek(), Token::End | Token::Close) => {
-                Err(self.unexpected("an operator such as eq, ne, gt, ge, lt, le or in"))
-            }
-            other => Err(FilterError {
-                position: at,
-                problem: Problem::Unexpected { expected: "a condition", found: describe(&other) },
-            }),
+            _ => Err(self.unexpected(OPERATOR)),
         }
     }
 
@@ -147,7 +143,7 @@ impl Parser {
         loop {
             let at = self.position();
             let raw = self.operand()?;
-            values.push(self.literal(raw, kind, at)?);
+            values.push(literal(raw, kind, at, self.entity)?);
             if values.len() > MAX_LIST {
                 return Err(self.error(Problem::TooMuch("long: at most 200 values in a list")));
             }
@@ -161,29 +157,28 @@ impl Parser {
     }
 
     fn function(&mut self, name: &str) -> Result<Filter, FilterError> {
-        let test = match name.to_ascii_lowercase().as_str() {
-            "contains" => TextTest::Contains,
-            "startswith" => TextTest::StartsWith,
-            "endswith" => TextTest::EndsWith,
-            _ => return Err(self.error(Problem::Function(name.to_owned()))),
+        let Some(test) = text_test(name) else {
+            return Err(self.error(Problem::Function(excerpt(name))));
         };
         self.next += 2;
         let text = self.text_operand()?;
         self.expect(&Token::Comma, "','")?;
         let sought = self.text_operand()?;
         self.expect(&Token::Close, "')'")?;
-        if self.take_word("eq") {
-            // `contains(a,'b') eq true` is how some tools write it.
-            let filter = Filter::Text(test, text, sought);
-            if self.take_word("true") {
-                return Ok(filter);
-            }
-            if self.take_word("false") {
-                return Ok(Filter::Not(Box::new(filter)));
-            }
-            return Err(self.unexpected("true or false"));
+        if !self.take_word("eq") {
+            return Ok(Filter::Text(test, text, sought));
         }
-        Ok(Filter::Text(test, text, sought))
+        // `contains(a,'b') eq true` is how some tools write it. Where a text is null this is false, not null.
+        let known = [known(&text), known(&sought)];
+        let filter = Filter::Text(test, text, sought);
+        let filter = match () {
+            () if self.take_word("true") => filter,
+            () if self.take_word("false") => Filter::Not(Box::new(filter)),
+            () => return Err(self.unexpected("true or false")),
+        };
+        let both = known.into_iter().flatten().chain([filter]);
+        let both = both.reduce(|left, right| Filter::And(Box::new(left), Box::new(right)));
+        both.ok_or_else(|| self.unexpected(OPERAND))
     }
 
     fn text_operand(&mut self) -> Result<Operand, FilterError> {
@@ -192,6 +187,7 @@ impl Parser {
             Raw::Property(position, PropertyType::String) => Ok(Operand::Property(position)),
             Raw::Text(text) => Ok(Operand::Literal(Value::Text(text.into()))),
             Raw::Null => Ok(Operand::Literal(Value::Null)),
+            Raw::Word(word) if word.starts_with(char::is_alphabetic) => Err(unknown(&word, at, self.entity)),
             other => Err(FilterError {
                 position: at,
                 problem: Problem::Unexpected { expected: "a text", found: describe(&other) },
@@ -201,6 +197,12 @@ impl Parser {
 
     fn operand(&mut self) -> Result<Raw, FilterError> {
         let raw = match self.peek().clone() {
+            Token::Word(word) if matches!(self.peek_second(), Some(Token::Open)) => {
+                return Err(match text_test(&word) {
+                    Some(_) => self.unexpected("a property or a value"),
+                    None => self.error(Problem::Function(excerpt(&word))),
+                });
+            }
             Token::Word(word) => match self.entity.position(&word) {
                 Some(position) => {
                     let kind = self.entity.properties.get(position).map_or(PropertyType::String, |p| p.kind);
@@ -239,62 +241,18 @@ impl Parser {
                 Ok((Operand::Property(left), Operand::Property(right)))
             }
             (Raw::Property(left, kind), right) => {
-                Ok((Operand::Property(left), Operand::Literal(self.literal(right, kind, right_at)?)))
+                Ok((Operand::Property(left), Operand::Literal(literal(right, kind, right_at, self.entity)?)))
             }
             (left, Raw::Property(right, kind)) => {
-                Ok((Operand::Literal(self.literal(left, kind, left_at)?), Operand::Property(right)))
+                Ok((Operand::Literal(literal(left, kind, left_at, self.entity)?), Operand::Property(right)))
             }
-            (Raw::Word(word), _) => Err(self.unknown(word, left_at)),
-            (_, Raw::Word(word)) => Err(self.unknown(word, right_at)),
+            (Raw::Word(word), _) => Err(unknown(&word, left_at, self.entity)),
+            (_, Raw::Word(word)) => Err(unknown(&word, right_at, self.entity)),
             (left, _) => Err(FilterError {
                 position: left_at,
                 problem: Problem::Unexpected { expected: "a property on one side", found: describe(&left) },
             }),
         }
-    }
-
-    /// A literal as a value of this type.
-    fn literal(&self, raw: Raw, kind: PropertyType, at: usize) -> Result<Value<'static>, FilterError> {
-        let failed = |problem| FilterError { position: at, problem };
-        match (kind, raw) {
-            (_, Raw::Null) => Ok(Value::Null),
-            (PropertyType::Boolean, Raw::Boolean(value)) => Ok(Value::Boolean(value)),
-            (PropertyType::String, Raw::Text(text)) => Ok(Value::Text(text.into())),
-            // Ids are texts, and many clients write them like OData's GUIDs, without quotes.
-            (PropertyType::String, Raw::Word(word)) if is_guid(&word) => Ok(Value::Text(word.into())),
-            (PropertyType::DateTimeOffset, Raw::Word(text) | Raw::Text(text)) => {
-                match Timestamp::parse(&text) {
-                    Ok(moment) => Ok(Value::Timestamp(moment)),
-                    Err(_)
-                        if !text.starts_with(|c: char| c.is_ascii_digit())
-                            && self.entity.position(&text).is_none() =>
-                    {
-                        Err(self.unknown(text, at))
-                    }
-                    Err(reason) => Err(failed(Problem::Moment { text, reason: reason.to_string() })),
-                }
-            }
-            (PropertyType::Enum(kind), Raw::Text(name)) => member(kind, &name).map_err(failed),
-            (PropertyType::Enum(kind), Raw::Qualified(prefix, name)) => {
-                let wanted = ["microsoft.graph.", "graph.", "#microsoft.graph."];
-                let named =
-                    wanted.iter().find_map(|namespace| prefix.strip_prefix(namespace)).unwrap_or(&prefix);
-                if named != kind.name {
-                    let left = format!("a microsoft.graph.{}", kind.name);
-                    return Err(failed(Problem::Types { left, right: format!("a {prefix}") }));
-                }
-                member(kind, &name).map_err(failed)
-            }
-            (PropertyType::Enum(kind), Raw::Word(name)) if kind.number_of(&name).is_some() => {
-                member(kind, &name).map_err(failed)
-            }
-            (_, Raw::Word(word)) if word.starts_with(char::is_alphabetic) => Err(self.unknown(word, at)),
-            (kind, raw) => Err(failed(Problem::Types { left: type_name(kind), right: describe(&raw) })),
-        }
-    }
-
-    fn unknown(&self, name: String, at: usize) -> FilterError {
-        FilterError { position: at, problem: Problem::UnknownProperty { name, entity: self.entity.name } }
     }
 
     fn name(&self, position: usize) -> &'static str {
@@ -304,7 +262,9 @@ impl Parser {
     fn count(&mut self) -> Result<(), FilterError> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
-            return Err(self.error(Problem::TooMuch("long: at most 256 conditions")));
+            return Err(
+                self.error(Problem::TooMuch("long: at most 256 conditions, connections and parentheses"))
+            );
         }
         Ok(())
     }
@@ -344,38 +304,21 @@ impl Parser {
     }
 }
 
-fn member(kind: &'static EnumType, name: &str) -> Result<Value<'static>, Problem> {
-    match kind.number_of(name) {
-        Some(number) => Ok(Value::Enum(kind, number)),
-        None => {
-            let members: Vec<&str> = kind.members.iter().map(|(name, _)| *name).collect();
-            Err(Problem::Member { member: name.to_owned(), kind: kind.name, members: members.join(", ") })
-        }
-    }
+fn text_test(name: &str) -> Option<TextTest> {
+    let tests = [
+        ("contains", TextTest::Contains),
+        ("startswith", TextTest::StartsWith),
+        ("endswith", TextTest::EndsWith),
+    ];
+    tests.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, test)| test)
 }
 
-fn is_guid(word: &str) -> bool {
-    let groups: Vec<&str> = word.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-fn type_name(kind: PropertyType) -> String {
-    match kind {
-        PropertyType::Boolean => "a Boolean".to_owned(),
-        PropertyType::String => "a text".to_owned(),
-        PropertyType::DateTimeOffset => "a date and time".to_owned(),
-        PropertyType::Enum(kind) => format!("a microsoft.graph.{}", kind.name),
-    }
-}
-
-fn describe(raw: &Raw) -> String {
-    match raw {
-        Raw::Property(_, kind) => format!("a property that is {}", type_name(*kind)),
-        Raw::Null => "null".to_owned(),
-        Raw::Boolean(value) => value.to_string(),
-        Raw::Text(text) => format!("the text '{text}'"),
-        Raw::Word(word) => format!("'{word}'"),
-        Raw::Qualified(kind, member) => format!("{kind}'{member}'"),
+/// That a text is not null, where that is not plain already.
+fn known(text: &Operand) -> Option<Filter> {
+    let null = || Operand::Literal(Value::Null);
+    match text {
+        Operand::Property(_) => Some(Filter::Compare(text.clone(), Comparison::NotEqual, null())),
+        Operand::Literal(Value::Null) => Some(Filter::Truth(Operand::Literal(Value::Boolean(false)))),
+        Operand::Literal(_) => None,
     }
 }

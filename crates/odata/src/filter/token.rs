@@ -1,6 +1,7 @@
 use std::fmt;
 
 use super::{FilterError, Problem};
+use crate::excerpt::excerpt;
 
 /// A word of a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +24,9 @@ impl fmt::Display for Token {
             Self::Open => f.write_str("'('"),
             Self::Close => f.write_str("')'"),
             Self::Comma => f.write_str("','"),
-            Self::Word(word) => write!(f, "'{word}'"),
-            Self::Text(text) => write!(f, "the text '{text}'"),
-            Self::Qualified(kind, member) => write!(f, "{kind}'{member}'"),
+            Self::Word(word) => write!(f, "'{}'", excerpt(word)),
+            Self::Text(text) => write!(f, "the text '{}'", excerpt(text)),
+            Self::Qualified(kind, member) => write!(f, "{}'{}'", excerpt(kind), excerpt(member)),
             Self::End => f.write_str("the end"),
         }
     }
@@ -69,7 +70,10 @@ fn quoted(
     opened: usize,
 ) -> Result<String, FilterError> {
     let mut text = String::new();
-    while let Some((_, character)) = characters.next() {
+    while let Some((at, character)) = characters.next() {
+        if character == '\0' {
+            return Err(FilterError { position: at, problem: Problem::Zero });
+        }
         if character != '\'' {
             text.push(character);
         } else if characters.next_if(|(_, next)| *next == '\'').is_some() {

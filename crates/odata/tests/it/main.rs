@@ -1,0 +1,15 @@
+//! The crate from outside: what a stranger's text becomes.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test a failed expectation is the result"
+)]
+
+mod body;
+mod filter;
+mod filter_text;
+mod options;
+mod render;
+mod seeds;
+mod skiptoken;
