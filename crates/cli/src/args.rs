@@ -8,12 +8,7 @@ use clap_complete::Shell;
 /// The open Exchange connector: finds the mobile devices of an Exchange organisation and serves them in the shape of
 /// Microsoft Graph.
 #[derive(Debug, Parser)]
-#[command(
-    name = "exconn",
-    version,
-    arg_required_else_help = true,
-    after_help = "To see everything work on this machine:  exconn demo"
-)]
+#[command(name = "exconn", version, after_help = "To see everything work on this machine:  exconn demo")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) service: ServiceArgs,

@@ -13,7 +13,7 @@ mod service;
 mod shutdown;
 mod system;
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::{CommandFactory, Parser};
 
@@ -27,6 +27,11 @@ use crate::{
 const BLOCKING_THREADS: usize = 16;
 
 fn main() -> ExitCode {
+    if std::env::args_os().len() == 1 {
+        // Only a closed standard error could fail this, and then nobody reads it.
+        let _ = writeln!(std::io::stderr(), "{}", Cli::command().render_long_help());
+        return ExitCode::from(2);
+    }
     let cli = Cli::parse();
     let level = match cli.command {
         Command::Serve(_) => "info",

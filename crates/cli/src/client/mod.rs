@@ -42,7 +42,8 @@ fn refused(status: u16, code: &str, message: &str, request_id: Option<&str>) -> 
         _ => "",
     };
     let id = request_id.map(|id| format!(" (request-id {id})")).unwrap_or_default();
-    format!("{status} {code}: {message}{next}{id}")
+    let stop = if message.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{status} {code}: {message}{stop}{next}{id}")
 }
 
 /// A client of one service.

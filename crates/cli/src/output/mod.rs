@@ -29,7 +29,7 @@ pub(crate) fn cell(value: &Value) -> String {
 /// Rows under headings.
 pub(crate) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(headings.to_vec());
     for row in rows {
         table.add_row(row);
