@@ -129,13 +129,14 @@ fn what_is_wrong_is_said_with_its_place() {
 fn filters_are_bounded() {
     let nested = |depth: usize| format!("{}id eq 'a'{}", "(".repeat(depth), ")".repeat(depth));
     let denied = |depth: usize| format!("{}(id eq 'a')", "not ".repeat(depth - 1));
-    let joined = |count: usize| vec!["id eq 'a'"; count].join(" or ");
+    let joined = |word: &str, count: usize| vec!["id eq 'a'"; count].join(word);
     let listed = |count: usize| format!("id in ({})", vec!["'a'"; count].join(","));
     let long = |length: usize| format!("id eq '{}'", "a".repeat(length - 8));
     for (fits, too_much) in [
         (nested(MAX_DEPTH), nested(MAX_DEPTH + 1)),
         (denied(MAX_DEPTH), denied(MAX_DEPTH + 1)),
-        (joined(128), joined(129)),
+        (joined(" or ", 128), joined(" or ", 129)),
+        (joined(" and ", 128), joined(" and ", 129)),
         (listed(MAX_LIST), listed(MAX_LIST + 1)),
         (long(MAX_LENGTH), long(MAX_LENGTH + 1)),
     ] {
