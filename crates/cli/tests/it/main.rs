@@ -1,6 +1,9 @@
 //! The built binary, from outside.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failed expectation is the result")]
 
+mod commands;
+mod configuration;
+mod refusals;
 mod service;
 mod sync;
 mod vendor;

@@ -1,0 +1,110 @@
+//! Configuration mistakes, each with an error that says what, where and what instead.
+
+use std::{fs, process::Command};
+
+use tempfile::TempDir;
+
+fn check(file: &str, environment: &[(&str, &str)]) -> (i32, String, String) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("exconn.toml");
+    let password = folder.path().join("password");
+    fs::write(&password, "s3cret\n").unwrap();
+    fs::write(&path, file.replace("PASSWORD_FILE", password.to_str().unwrap())).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_exconn"));
+    command.args(["config", "check", "--config"]).arg(&path).envs(environment.iter().copied());
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+const EXCHANGE: &str = "[[exchange]]\nname = \"contoso\"\n[exchange.remoting]\nurl = \"http://127.0.0.1/PowerShell/\"\n\
+    username = \"svc\"\npassword_file = \"PASSWORD_FILE\"\n";
+
+#[test]
+fn a_good_configuration_is_printed_without_secrets() {
+    let file = format!("listen = \"127.0.0.1:0\"\n{EXCHANGE}[exchange.guard]\nmax_loss_percent = 5\n");
+    let (code, printed, said) =
+        check(&file, &[("EXCONN_EXCHANGE_0_SERVER", "ex09"), ("EXCONN_PUBLIC_URL", "https://x.y")]);
+    assert_eq!(code, 0, "{said}");
+    for expected in [
+        "name = \"contoso\"",
+        "server = \"ex09\"",
+        "https://x.y",
+        "max_loss_percent = 5",
+        "delta_interval = \"60s\"",
+    ] {
+        assert!(printed.contains(expected), "{expected}: {printed}");
+    }
+    assert!(!printed.contains("s3cret"));
+}
+
+#[test]
+fn mistakes_are_named_with_their_place_and_their_cure() {
+    for (file, says) in [
+        ("lisen = \"127.0.0.1:1\"", &["exconn.toml:1", "'lisen'", "did you mean 'listen'"][..]),
+        ("listen = \"nowhere\"", &["exconn.toml:1", "'listen'", "127.0.0.1:8780"]),
+        ("listen = 5", &["'listen'", "an address"]),
+        ("\n\nlisten = ", &["exconn.toml:3"]),
+        ("[auth]\nmode = \"open\"", &["auth.mode", "builtin, none"]),
+        ("database = \"postgres://x\"", &["database", "SQLite"]),
+        ("[[auth.issuers]]\nissuer = \"https://x\"", &["auth.issuers", "built-in issuer"]),
+        ("[tls]\ncert = \"x\"", &["tls.cert", "tls.key"]),
+        ("[[exchange]]\nserver = \"x\"", &["exchange.0.name", "missing"]),
+        ("[[exchange]]\nname = \"a\"", &["exchange.0.remoting.url", "missing"]),
+        (
+            "[[exchange]]\nname = \"a\"\ntype = \"serviceToService\"",
+            &["exchange.0.type", "remote PowerShell"],
+        ),
+        ("[[exchange]]\nname = \"a\"\ntype = \"cloud\"", &["exchange.0.type", "onPremises"]),
+        ("[[exchange]]\nname = \"a\"\ndelta_interval = \"1s\"", &["exchange.0.remoting.url"]),
+        (
+            "[[exchange]]\nname = \"a\"\n[exchange.directory]\nurl = \"ldaps://x\"",
+            &["exchange.0.directory.url", "LDAP"],
+        ),
+        (
+            "[[exchange]]\nname = \"a\"\n[exchange.online]\ntenant_id = \"x\"",
+            &["exchange.0.online.tenant_id", "Exchange Online"],
+        ),
+        (
+            "[[exchange]]\nname = \"a\"\n[exchange.remoting]\nurll = \"x\"",
+            &["exchange.0.remoting.urll", "exchange.*.remoting.url"],
+        ),
+    ] {
+        let (code, _, said) = check(file, &[]);
+        assert_eq!(code, 1, "{file}: {said}");
+        for expected in says {
+            if *expected == "LDAP" {
+                assert!(said.contains("discovers devices by remote PowerShell only"), "{file}: {said}");
+            } else {
+                assert!(said.contains(expected), "{file}: wanted {expected}: {said}");
+            }
+        }
+    }
+}
+
+#[test]
+fn mistakes_of_a_connection_are_found_before_anything_starts() {
+    for (from, to, says) in [
+        ("http://127.0.0.1/PowerShell/", "ftp://127.0.0.1/", "is not an address"),
+        ("http://127.0.0.1/PowerShell/", "http://ex01.contoso.com/PowerShell/", "clear text"),
+        ("PASSWORD_FILE", "/nonexistent/password", "/nonexistent/password"),
+        ("username = \"svc\"", "username = \"a:b\"", "user name"),
+        ("username = \"svc\"", "username = \"svc\"\nauthentication = \"kerberos\"", "basic"),
+        ("username = \"svc\"", "username = \"svc\"\noperation_timeout = \"0s\"", "operation_timeout"),
+        ("name = \"contoso\"", "name = \"contoso\"\nfull_interval = \"5s\"", "full_interval"),
+    ] {
+        let (code, _, said) = check(&EXCHANGE.replace(from, to), &[]);
+        assert_eq!(code, 1, "{to}: {said}");
+        assert!(said.to_lowercase().contains(&says.to_lowercase()), "{to}: {said}");
+    }
+    let (code, _, said) = check(&format!("{EXCHANGE}{EXCHANGE}"), &[]);
+    assert_eq!(code, 1);
+    assert!(said.contains("'contoso'"), "{said}");
+}
+
+#[test]
+fn the_schema_that_is_committed_is_the_one_that_is_printed() {
+    let output = Command::new(env!("CARGO_BIN_EXE_exconn")).args(["config", "schema"]).output().unwrap();
+    let committed = exconn_testkit::repository_root().join("docs/config.schema.json");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), fs::read_to_string(committed).unwrap());
+}
