@@ -13,10 +13,12 @@ pub(crate) fn run(seconds: &str) -> Result<(), String> {
     let seconds: u32 = seconds.parse().map_err(|_| format!("{seconds} is not a number of seconds"))?;
     let folder = root().join("fuzz");
     let built = peers::target().join("fuzz");
+    let host = host()?;
     process::run(
         Command::new("cargo")
             .current_dir(&folder)
-            .args(["build", "--release", "--locked", "--bins"])
+            // With a target named, the flags stay away from build scripts, which could not be linked with them.
+            .args(["build", "--release", "--locked", "--bins", "--target", &host])
             .env("CARGO_TARGET_DIR", &built)
             .env("RUSTFLAGS", COVERAGE),
     )?;
@@ -27,7 +29,7 @@ pub(crate) fn run(seconds: &str) -> Result<(), String> {
             fs::create_dir_all(made).map_err(|error| format!("cannot create {}: {error}", made.display()))?;
         }
         process::run(
-            Command::new(built.join("release").join(&target))
+            Command::new(built.join(&host).join("release").join(&target))
                 .arg(&corpus)
                 .arg(folder.join("seeds").join(&target))
                 .arg(format!("-max_total_time={seconds}"))
@@ -39,6 +41,15 @@ pub(crate) fn run(seconds: &str) -> Result<(), String> {
         println!("{target}: clean for {seconds} s");
     }
     Ok(())
+}
+
+/// The triple of this machine.
+fn host() -> Result<String, String> {
+    let output =
+        Command::new("rustc").arg("-vV").output().map_err(|error| format!("cannot run rustc: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| "rustc does not say what machine this is".to_owned())
 }
 
 fn targets() -> Result<Vec<String>, String> {
