@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     Error,
-    token::{Tag, Token, Tokens},
+    token::{Tag, Token, Tokens, is_space},
 };
 use crate::Limits;
 
@@ -67,7 +67,7 @@ pub fn decode_object(xml: &[u8], limits: &Limits, visitor: &mut impl ObjectVisit
             Token::Open(tag) => {
                 return Err(Error::Malformed(format!("an object was due, not <{}>", tag.name())));
             }
-            Token::Text(text) if text.trim().is_empty() => {}
+            Token::Text(text) if is_space(&text) => {}
             Token::Text(_) | Token::Close => {
                 return Err(Error::Malformed("text outside of the object".into()));
             }

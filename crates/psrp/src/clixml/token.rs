@@ -9,6 +9,9 @@ use std::borrow::Cow;
 use super::{Error, escape::unescape};
 use crate::Limits;
 
+/// White space as XML knows it.
+const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// A start tag.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tag<'a> {
@@ -160,7 +163,7 @@ impl<'a> Tokens<'a> {
         let name = self.open.pop().ok_or_else(|| Error::Malformed("an end tag without its start".into()))?;
         let mismatch = || Error::Malformed(format!("<{name}> does not end with its own end tag"));
         let behind = self.rest.get(2..).and_then(|rest| rest.strip_prefix(name)).ok_or_else(mismatch)?;
-        let behind = behind.strip_prefix('>').or_else(|| behind.trim_ascii_start().strip_prefix('>'));
+        let behind = behind.strip_prefix('>').or_else(|| behind.trim_start_matches(SPACE).strip_prefix('>'));
         self.rest = behind.ok_or_else(mismatch)?;
         Ok(())
     }
@@ -177,7 +180,8 @@ impl<'a> Tokens<'a> {
             .position(|byte| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n'));
         let end = end.ok_or_else(ends_early)? + 1;
         let name = self.take(end, 0)?.get(1..).unwrap_or_default();
-        if !name.starts_with(|first: char| first.is_alphabetic() || first == '_') || name.contains(['<', '&'])
+        if !name.starts_with(|first: char| first.is_alphabetic() || first == '_')
+            || name.contains(['<', '&', '"', '\'', '='])
         {
             return Err(Error::Malformed("a tag without a name".into()));
         }
@@ -210,8 +214,8 @@ impl<'a> Tokens<'a> {
     fn attribute(&mut self, tag: &mut Tag<'a>) -> Result<(), Error> {
         let malformed = || Error::Malformed("an attribute is not of the form name=\"value\"".into());
         let end = self.rest.bytes().position(|byte| matches!(byte, b'=' | b'>' | b'<' | b'"' | b'\''));
-        let name = self.take(end.ok_or_else(malformed)?, 0)?.trim_ascii();
-        let value = self.rest.strip_prefix('=').ok_or_else(malformed)?.trim_ascii_start();
+        let name = self.take(end.ok_or_else(malformed)?, 0)?.trim_matches(SPACE);
+        let value = self.rest.strip_prefix('=').ok_or_else(malformed)?.trim_start_matches(SPACE);
         let quote = value.as_bytes().first().copied().filter(|quote| matches!(quote, b'"' | b'\''));
         self.rest = value.get(1..).ok_or_else(malformed)?;
         let end = memchr::memchr2(quote.ok_or_else(malformed)?, b'<', self.rest.as_bytes());
@@ -221,7 +225,9 @@ impl<'a> Tokens<'a> {
             return Err(malformed());
         }
         match name {
-            "" => return Err(malformed()),
+            name if name.is_empty() || name.contains([' ', '\t', '\r', '\n', '/', '&']) => {
+                return Err(malformed());
+            }
             "N" => tag.property = Some(value),
             "RefId" => tag.reference = Some(value),
             _ => {}
@@ -233,10 +239,10 @@ impl<'a> Tokens<'a> {
     #[cold]
     fn aside(&mut self) -> Result<Option<&'a str>, Error> {
         let (start, end) = match self.rest.as_bytes() {
-            [b'<', b'?', ..] => ("<?", "?>"),
+            [b'<', b'?', b'a'..=b'z' | b'A'..=b'Z' | b'_', ..] => ("<?", "?>"),
             [b'<', b'!', b'-', b'-', ..] => ("<!--", "-->"),
             [b'<', b'!', b'[', b'C', b'D', b'A', b'T', b'A', b'[', ..] => ("<![CDATA[", "]]>"),
-            _ => return Err(Error::Malformed("a document type is not allowed".into())),
+            _ => return Err(Error::Malformed("what begins with <! or <? is not CLIXML".into())),
         };
         let content = self.rest.get(start.len()..).unwrap_or_default();
         let (content, rest) = content.split_once(end).ok_or_else(ends_early)?;
@@ -254,6 +260,11 @@ impl<'a> Tokens<'a> {
         let text = quick_xml::escape::unescape(reference).map_err(|_| unknown_reference())?;
         Ok(text.into_owned())
     }
+}
+
+/// Whether text between elements says nothing.
+pub(crate) fn is_space(text: &str) -> bool {
+    text.trim_matches(SPACE).is_empty()
 }
 
 #[cold]

@@ -4,7 +4,7 @@ use std::{collections::HashMap, rc::Rc};
 
 use super::{
     Error,
-    token::{Tag, Token, Tokens},
+    token::{Tag, Token, Tokens, is_space},
 };
 use crate::Limits;
 
@@ -124,7 +124,7 @@ pub fn decode(xml: &[u8], limits: &Limits) -> Result<Value, Error> {
             Token::Open(tag) if found.is_none() && tag.name() == "Objs" && !tag.empty => {}
             Token::Open(tag) if found.is_none() => found = Some(reader.value(&tag)?),
             Token::Open(_) => return Err(Error::Malformed("a second value".into())),
-            Token::Text(text) if text.trim().is_empty() => {}
+            Token::Text(text) if is_space(&text) => {}
             Token::Text(_) => return Err(Error::Malformed("text outside of a value".into())),
             Token::Close => {}
             Token::End => return found.ok_or_else(|| Error::Malformed("there is no value".into())),

@@ -2,17 +2,18 @@ use std::{collections::VecDeque, time::Duration};
 
 use exconn_psrp::{
     Argument, Client, ClientConfig, ClientError, Command, EXCHANGE, ErrorRecord, Fault, Limits, Outcome,
-    Sink, clixml,
+    Progress, Sink, clixml,
     envelope::Action,
     server::{PipelineEnd, Request, Runspace, ServerEvent},
 };
 use uuid::Uuid;
 
 #[derive(Default)]
-struct Heard {
-    output: Vec<String>,
-    errors: Vec<ErrorRecord>,
-    warnings: Vec<String>,
+pub(crate) struct Heard {
+    pub(crate) output: Vec<String>,
+    pub(crate) errors: Vec<ErrorRecord>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) other: Vec<String>,
 }
 
 impl Sink for Heard {
@@ -28,16 +29,28 @@ impl Sink for Heard {
     fn warning(&mut self, text: String) {
         self.warnings.push(text);
     }
+
+    fn progress(&mut self, progress: Progress) {
+        self.other.push(format!("{progress:?}"));
+    }
+
+    fn verbose(&mut self, text: String) {
+        self.other.push(text);
+    }
+
+    fn debug(&mut self, text: String) {
+        self.other.push(text);
+    }
 }
 
-fn ids(mut next: u128) -> impl FnMut() -> Uuid + Send {
+pub(crate) fn ids(mut next: u128) -> impl FnMut() -> Uuid + Send {
     move || {
         next += 1;
         Uuid::from_u128(next)
     }
 }
 
-fn client(limits: Limits, max_envelope: u32) -> Client {
+pub(crate) fn client(limits: Limits, max_envelope: u32) -> Client {
     let config = ClientConfig {
         endpoint: "http://localhost/PowerShell/?a=1&b=2".into(),
         resource_uri: EXCHANGE.into(),
@@ -49,14 +62,14 @@ fn client(limits: Limits, max_envelope: u32) -> Client {
 }
 
 /// What the server does with a command, step by step.
-enum Do {
+pub(crate) enum Do {
     Output(String),
     Warn(&'static str),
     Error(&'static str),
     End(PipelineEnd),
 }
 
-struct Server {
+pub(crate) struct Server {
     runspace: Option<Runspace>,
     script: VecDeque<Do>,
     invoked: Vec<Command>,
@@ -66,7 +79,7 @@ struct Server {
 }
 
 impl Server {
-    fn new(script: Vec<Do>, fragment: usize) -> Self {
+    pub(crate) fn new(script: Vec<Do>, fragment: usize) -> Self {
         Self {
             runspace: None,
             script: script.into(),
@@ -77,7 +90,7 @@ impl Server {
         }
     }
 
-    fn answer(&mut self, request: &[u8]) -> Vec<u8> {
+    pub(crate) fn answer(&mut self, request: &[u8]) -> Vec<u8> {
         let request = Request::parse(request).unwrap();
         let id = Uuid::from_u128(7);
         self.actions.push(request.action);
@@ -124,7 +137,7 @@ impl Server {
 }
 
 /// Lets both talk until the client has nothing more to ask.
-fn talk(client: &mut Client, server: &mut Server, heard: &mut Heard) -> Result<(), ClientError> {
+pub(crate) fn talk(client: &mut Client, server: &mut Server, heard: &mut Heard) -> Result<(), ClientError> {
     while let Some(request) = client.next_request() {
         let answer = server.answer(&request);
         let status = if answer.windows(9).any(|part| part == b"<s:Fault>") { 500 } else { 200 };

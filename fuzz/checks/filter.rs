@@ -1,0 +1,13 @@
+//! Filters that anyone may have written: nothing panics, and an error names a place in the text.
+
+use exconn_model::{CONNECTOR, MANAGED_DEVICE};
+use exconn_odata::filter;
+
+pub(crate) fn check(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for entity in [&CONNECTOR, &MANAGED_DEVICE] {
+        if let Err(error) = filter::parse(text, entity) {
+            assert!(error.position <= text.len());
+        }
+    }
+}
