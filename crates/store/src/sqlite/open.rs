@@ -37,7 +37,7 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 4, cache_kib: 2048, max_pages: None }
+        Self { readers: 4, cache_kib: 1024, max_pages: None }
     }
 }
 
