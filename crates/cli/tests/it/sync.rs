@@ -120,9 +120,12 @@ fn ten_thousand_devices_are_the_peers_own_before_and_after_changes() {
     assert_eq!(sum, 10_001);
     assert_eq!(peer.stats()["open_shells"], 0);
 
+    let token = service.token.clone();
     let (well, log) = service.terminate();
     assert!(well, "SIGTERM ends it well: {log}");
+    assert!(log.contains("audit"), "changes leave an audit line: {log}");
     assert!(!log.contains("\"pw\"") && !log.contains("c3ZjOnB3"), "the password is in the log");
+    assert!(!log.contains(&token), "a token is in the log");
 }
 
 #[test]
@@ -154,6 +157,30 @@ fn killed_in_the_middle_of_a_sync_it_shows_the_devices_from_before_then_those_fr
     let after = served(&service);
     assert_same(&after, &expected(&peer));
     assert!(while_it_recovers == before || while_it_recovers == after, "readers saw something in between");
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let peer = Peer::start(&["--count", "3", "--strict-uri"]);
+    let home = Home::new(peer.url(), "");
+    let mut service = home.serve();
+    service.next_end(&[]);
+    for round in 0..5 {
+        let name = format!("serverName=round {round}");
+        let made = service.exconn(&["connectors", "create", "--set", &name, "--output", "json"]);
+        let id = serde_json::from_str::<Value>(&made).unwrap()["id"].as_str().unwrap().to_owned();
+        service.exconn(&["connectors", "update", &id, "--set", "version=7"]);
+        service.exconn(&["connectors", "sync", &id, "--type", "delta"]);
+        service.kill();
+        service = home.serve();
+        let kept = service.get(&format!("/v1.0/deviceManagement/exchangeConnectors/{id}"));
+        assert_eq!((&kept["serverName"], &kept["version"]), (&json!(format!("round {round}")), &json!("7")));
+        let runs = service.get(&format!("/exconn/v1/connectors/{id}/runs"));
+        assert_eq!(
+            (&runs["value"][0]["state"], &runs["value"][0]["waitingFor"]),
+            (&json!("queued"), &json!("agent"))
+        );
+    }
 }
 
 #[test]
