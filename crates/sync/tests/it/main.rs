@@ -1,4 +1,5 @@
 //! An agent over the real SQLite store, with an Exchange that does what each test says.
+#![expect(clippy::unwrap_used, reason = "in a test a failed expectation is the result")]
 
 mod agent;
 mod scripted;
