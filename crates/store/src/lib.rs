@@ -2,6 +2,8 @@
 //!
 //! [`Store`] is the contract; [`contract`] tells its whole story and every body must pass it. Only this crate knows SQL.
 
+#[cfg(feature = "contract")]
+pub mod contract;
 mod error;
 mod sqlite;
 mod store;

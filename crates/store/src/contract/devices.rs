@@ -1,0 +1,162 @@
+use std::sync::Arc;
+
+use exconn_model::{
+    AccessState, ConnectorDraft, ConnectorStatus, DeviceId, GraphEnum, MANAGED_DEVICE, RunState, SyncCounts,
+    SyncType, schema::Value,
+};
+use exconn_odata::query::{Comparison, Filter, Operand};
+use uuid::Uuid;
+
+use super::world::{TENANT, World, device, devices, rows};
+use crate::{Store, StoreError};
+
+fn counts(seen: u64, added: u64, changed: u64, removed: u64) -> SyncCounts {
+    SyncCounts { seen, added, changed, removed }
+}
+
+pub(super) async fn appear_change_and_disappear(store: Arc<dyn Store>) {
+    let mut world = World::on(store.clone());
+    let id = world.synced().await;
+    let mut observed = devices(0..100);
+    assert_eq!(world.full_sync(id, &observed).await, counts(100, 100, 0, 0));
+    let before = world.stored().await;
+    assert_eq!(before.iter().map(|(_, device)| device.clone()).collect::<Vec<_>>(), observed);
+
+    assert_eq!(world.full_sync(id, &observed).await, counts(100, 0, 0, 0));
+    assert_eq!(world.stored().await, before);
+    world.request(id, SyncType::Full).await;
+    let unchanged = world.lease(id).await.unwrap();
+    let end = world.end(true);
+    store.begin_stage(&unchanged).await.unwrap();
+    store.stage(&unchanged, rows(&observed)).await.unwrap();
+    store.apply_stage(&unchanged, end).await.unwrap();
+    world.request(id, SyncType::Full).await;
+    let next = world.lease(id).await.unwrap();
+    assert_eq!(next.generation, unchanged.generation, "a sync without differences writes no device");
+
+    observed[4].access_state = Some("Quarantined".into());
+    observed[5].friendly_name = None;
+    observed.swap(0, 99);
+    let gone = observed.pop().unwrap();
+    observed.push(device(500));
+    let mut listed = observed.clone();
+    listed.push(observed[4].clone());
+    store.begin_stage(&next).await.unwrap();
+    let so_far = store.stage(&next, rows(&listed)).await.unwrap();
+    assert_eq!(so_far, counts(100, 1, 2, 0), "one that comes twice counts once");
+    assert_eq!(store.staged(&next).await.unwrap(), (counts(100, 1, 2, 1), 100));
+    assert_eq!(world.stored().await, before, "what is staged is not seen");
+    world.later(5);
+    let end = world.end(true);
+    assert_eq!(store.apply_stage(&next, end).await.unwrap(), counts(100, 1, 2, 1));
+    let after = world.stored().await;
+    assert!(after.iter().all(|(_, device)| device.partnership != gone.partnership));
+    for (kept, device) in &after {
+        let known = before.iter().find(|(_, known)| known.partnership == device.partnership);
+        assert!(known.is_none_or(|(id, _)| id == kept), "a device keeps its id");
+        let wanted = observed.iter().find(|wanted| wanted.partnership == device.partnership);
+        assert_eq!(wanted, Some(device));
+    }
+    let connector = store.connector(TENANT, id).await.unwrap();
+    assert_eq!((connector.status, connector.last_sync), (ConnectorStatus::Connected, world.now()));
+    assert_eq!(store.run(TENANT, next.run.id).await.unwrap().state, RunState::Succeeded);
+
+    world.request(id, SyncType::Delta).await;
+    assert_eq!(world.sync(id, &[device(501)], false).await, counts(1, 1, 0, 0), "a delta removes nothing");
+    assert_eq!(store.count_devices(TENANT, None).await.unwrap(), 101);
+}
+
+pub(super) async fn are_not_touched_by_what_is_late(store: Arc<dyn Store>) {
+    let mut world = World::on(store.clone());
+    let id = world.synced().await;
+    world.full_sync(id, &devices(0..10)).await;
+    let before = world.stored().await;
+    world.request(id, SyncType::Full).await;
+    let late = world.lease(id).await.unwrap();
+    store.begin_stage(&late).await.unwrap();
+    store.stage(&late, rows(&devices(5..20))).await.unwrap();
+    world.later(60);
+    let heir = world.lease(id).await.unwrap();
+    let applied = store.apply_stage(&late, world.end(true)).await;
+    assert!(matches!(applied, Err(StoreError::LeaseLost)));
+    assert_eq!(world.stored().await, before);
+
+    store.begin_stage(&heir).await.unwrap();
+    store.stage(&heir, rows(&devices(0..11))).await.unwrap();
+    let mut elsewhere = heir.clone();
+    elsewhere.generation -= 1;
+    let applied = store.apply_stage(&elsewhere, world.end(true)).await;
+    assert!(matches!(applied, Err(StoreError::Superseded)), "it did not start from what is stored");
+    assert_eq!(world.stored().await, before);
+}
+
+pub(super) async fn go_with_their_connector(store: Arc<dyn Store>) {
+    let mut world = World::on(store.clone());
+    let (one, other) = (world.synced().await, world.create(ConnectorDraft::default()).await.id);
+    world.full_sync(one, &devices(0..20)).await;
+    world.request(one, SyncType::Full).await;
+    let lease = world.lease(one).await.unwrap();
+    store.begin_stage(&lease).await.unwrap();
+    store.stage(&lease, rows(&devices(0..5))).await.unwrap();
+    let first = world.stored().await[0].0;
+    assert_eq!(store.device(TENANT, first).await.unwrap().connector, one);
+    store.delete_connector(TENANT, one, None, world.now()).await.unwrap();
+    assert_eq!(store.count_devices(TENANT, None).await.unwrap(), 0);
+    assert!(matches!(store.device(TENANT, first).await, Err(StoreError::NotFound)));
+    assert!(matches!(store.apply_stage(&lease, world.end(true)).await, Err(StoreError::LeaseLost)));
+    assert_eq!(store.run(TENANT, lease.run.id).await.unwrap().state, RunState::Cancelled);
+    assert_eq!(store.count_devices(TENANT, None).await.unwrap(), 0);
+    assert!(store.connector(TENANT, other).await.is_ok());
+}
+
+pub(super) async fn are_never_seen_between(store: Arc<dyn Store>) {
+    let mut world = World::on(store.clone());
+    let id = world.synced().await;
+    world.full_sync(id, &devices(0..5000)).await;
+    world.request(id, SyncType::Full).await;
+    let lease = world.lease(id).await.unwrap();
+    store.begin_stage(&lease).await.unwrap();
+    for part in devices(3000..10_000).chunks(1000) {
+        store.stage(&lease, rows(part)).await.unwrap();
+    }
+    let reader = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut seen = Vec::new();
+            while seen.last() != Some(&7000) {
+                seen.push(store.count_devices(TENANT, None).await.unwrap());
+            }
+            seen
+        })
+    };
+    store.apply_stage(&lease, world.end(true)).await.unwrap();
+    let seen = reader.await.unwrap();
+    assert!(seen.iter().all(|count| [5000, 7000].contains(count)), "{seen:?}");
+}
+
+pub(super) async fn are_filtered_by_what_the_graph_shows(store: Arc<dyn Store>) {
+    let mut world = World::on(store.clone());
+    let id = world.synced().await;
+    let observed = devices(0..60);
+    world.full_sync(id, &observed).await;
+    let compare = |name: &str, value: Value<'static>| {
+        let property = Operand::Property(MANAGED_DEVICE.position(name).unwrap());
+        Filter::Compare(property, Comparison::Equal, Operand::Literal(value))
+    };
+    let text = |text: &str| Value::Text(text.to_owned().into());
+    let blocked = Value::Enum(AccessState::TYPE, AccessState::Blocked.number());
+    for (filter, count) in [
+        (compare("exchangeAccessState", blocked), 12),
+        (compare("operatingSystem", text("iOS")), 30),
+        (compare("osVersion", text("15")), 30),
+        (compare("userDisplayName", text("User 7")), 1),
+        (compare("deviceName", Value::Null), 20),
+        (compare("easActivated", Value::Boolean(true)), 60),
+        (compare("userPrincipalName", Value::Null), 60),
+    ] {
+        assert_eq!(store.count_devices(TENANT, Some(&filter)).await.unwrap(), count, "{filter:?}");
+    }
+    let overview = store.device_overview(TENANT).await.unwrap();
+    assert_eq!((overview.blocked, overview.allowed, overview.total()), (12, 48, 60));
+    assert!(matches!(store.device(TENANT, DeviceId(Uuid::nil())).await, Err(StoreError::NotFound)));
+}

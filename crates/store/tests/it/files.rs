@@ -1,0 +1,153 @@
+//! What becomes of SQLite's files.
+
+use std::{fs, path::Path, time::Duration};
+
+use exconn_model::{ConnectorDraft, ConnectorId, ObservedDevice, RunId, SyncType, TenantId, Timestamp};
+use exconn_store::{DeviceRow, LeasedRun, SqliteOptions, SqliteStore, Store, StoreError};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+const TENANT: TenantId = TenantId(Uuid::from_u128(1));
+const ID: ConnectorId = ConnectorId(Uuid::from_u128(10));
+
+fn now() -> Timestamp {
+    Timestamp::from_unix_seconds(1_800_000_000)
+}
+
+fn open(folder: &Path) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(folder, SqliteOptions::default())
+}
+
+async fn create(store: &SqliteStore, id: ConnectorId) -> Result<(), StoreError> {
+    let run = RunId(Uuid::from_u128(id.0.as_u128() + 1_000_000));
+    let text = "x".repeat(1000);
+    let draft = ConnectorDraft { server_name: Some(text), ..ConnectorDraft::default() };
+    store.create_connector(TENANT, id, draft, run, now()).await.map(drop)
+}
+
+async fn lease(store: &SqliteStore) -> Option<LeasedRun> {
+    store.lease_run(TENANT, ID, "me", now(), now().after(Duration::from_secs(30)), 5).await.unwrap()
+}
+
+#[tokio::test]
+async fn everything_is_there_when_it_is_opened_again() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).unwrap();
+    create(&store, ID).await.unwrap();
+    let first = lease(&store).await.unwrap();
+    store.begin_stage(&first).await.unwrap();
+    assert_eq!(fs::read_dir(folder.path().join("staging")).unwrap().count(), 1);
+    assert!(lease(&store).await.is_none());
+    // As a killed process would, it leaves the run running and the stage behind.
+    std::mem::drop(store);
+    let store = open(folder.path()).unwrap();
+    assert!(!folder.path().join("staging").exists());
+    let again = lease(&store).await.unwrap();
+    assert_eq!((again.run.id, again.run.attempt), (first.run.id, 2), "nobody else can hold it");
+    assert!(matches!(store.begin_stage(&first).await, Err(StoreError::LeaseLost)));
+    assert!(store.size().await.unwrap() > 0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_can_read_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).unwrap();
+    create(&store, ID).await.unwrap();
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.path());
+    }
+}
+
+#[test]
+fn one_process_at_a_time() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).unwrap();
+    assert!(matches!(open(folder.path()), Err(StoreError::InUse)));
+    drop(store);
+    open(folder.path()).unwrap();
+}
+
+#[test]
+fn what_is_not_ours_is_left_as_it_is() {
+    let folder = TempDir::new().unwrap();
+    let database = folder.path().join("exconn.db");
+    let text = "no database at all, but more than the hundred bytes of a header. ".repeat(100);
+    fs::write(&database, &text).unwrap();
+    assert!(matches!(open(folder.path()), Err(StoreError::Corrupt(_))));
+    assert_eq!(fs::read_to_string(&database).unwrap(), text);
+
+    fs::remove_file(&database).unwrap();
+    let other = rusqlite::Connection::open(&database).unwrap();
+    other.execute_batch("PRAGMA application_id = 77; CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
+    drop(other);
+    let before = fs::read(&database).unwrap();
+    assert!(matches!(open(folder.path()), Err(StoreError::Corrupt(_))));
+    assert_eq!(fs::read(&database).unwrap(), before);
+
+    fs::remove_file(&database).unwrap();
+    fs::create_dir(&database).unwrap();
+    assert!(open(folder.path()).is_err());
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let folder = TempDir::new().unwrap();
+    drop(open(folder.path()).unwrap());
+    let connection = rusqlite::Connection::open(folder.path().join("exconn.db")).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    assert!(matches!(open(folder.path()), Err(StoreError::NewerSchema { found: 99, known: 1 })));
+}
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing_that_was_acknowledged() {
+    let folder = TempDir::new().unwrap();
+    let options = SqliteOptions { max_pages: Some(60), ..SqliteOptions::default() };
+    let store = SqliteStore::open(folder.path(), options).unwrap();
+    let mut kept = 0;
+    let error = loop {
+        match create(&store, ConnectorId(Uuid::from_u128(100 + kept))).await {
+            Ok(()) => kept += 1,
+            Err(error) => break error,
+        }
+        assert!(kept < 1000, "the bound does not bite");
+    };
+    assert!(matches!(error, StoreError::Full(_)), "{error:?}");
+    assert!(kept > 3);
+    assert_eq!(store.count_connectors(TENANT, None).await.unwrap(), kept as u64, "reading goes on");
+    drop(store);
+    let store = open(folder.path()).unwrap();
+    assert_eq!(store.count_connectors(TENANT, None).await.unwrap(), kept as u64);
+    create(&store, ID).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sync_that_does_not_fit_on_the_disk_changes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let options = SqliteOptions { max_pages: Some(80), ..SqliteOptions::default() };
+    let store = SqliteStore::open(folder.path(), options).unwrap();
+    create(&store, ID).await.unwrap();
+    let lease = lease(&store).await.unwrap();
+    let row = |number: u128| DeviceRow {
+        id: exconn_model::DeviceId(Uuid::from_u128(number)),
+        observed: ObservedDevice {
+            partnership: Uuid::from_u128(number),
+            device_id: format!("D{number}"),
+            user_agent: Some("u".repeat(500)),
+            ..ObservedDevice::default()
+        },
+    };
+    let staged = async {
+        store.begin_stage(&lease).await?;
+        store.stage(&lease, (1..2000).map(row).collect()).await?;
+        let end = exconn_store::StageEnd { remove_absent: true, observed: Default::default(), now: now() };
+        store.apply_stage(&lease, end).await
+    };
+    assert!(matches!(staged.await, Err(StoreError::Full(_))));
+    assert_eq!(store.count_devices(TENANT, None).await.unwrap(), 0);
+    let run = store.run(TENANT, lease.run.id).await.unwrap();
+    assert_eq!((run.kind, run.state.is_open()), (SyncType::Full, true), "it can be taken up again");
+}
