@@ -14,8 +14,10 @@ use tokio::{
 
 use crate::StoreError;
 
-/// How long to wait for a connection before giving up.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for a reading connection before giving up.
+const READER_PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for the turn to write: a sync of a million devices is applied in about ten seconds.
+const WRITER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs `work` where it may block.
 pub(super) async fn blocking<T, F>(work: F) -> Result<T, StoreError>
@@ -29,8 +31,8 @@ where
     }
 }
 
-fn busy(what: &'static str) -> StoreError {
-    StoreError::Unavailable(format!("waited {} s for {what}", PATIENCE.as_secs()).into())
+fn busy(waited: Duration, what: &'static str) -> StoreError {
+    StoreError::Unavailable(format!("waited {} s for {what}", waited.as_secs()).into())
 }
 
 /// The one connection that writes.
@@ -53,7 +55,9 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        let turn = timeout(PATIENCE, self.0.clone().lock_owned()).await.map_err(|_| busy("other writers"))?;
+        let turn = timeout(WRITER_PATIENCE, self.0.clone().lock_owned())
+            .await
+            .map_err(|_| busy(WRITER_PATIENCE, "other writers"))?;
         blocking(move || {
             let mut turn = turn;
             work(&mut turn)
@@ -109,16 +113,16 @@ impl Readers {
     }
 
     async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, StoreError> {
-        match timeout(PATIENCE, self.0.free.acquire()).await {
+        match timeout(READER_PATIENCE, self.0.free.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),
-            _ => Err(busy("other readers")),
+            _ => Err(busy(READER_PATIENCE, "other readers")),
         }
     }
 }
 
 impl Pool {
     fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let connection = self.lock().pop().ok_or_else(|| busy("a connection"))?;
+        let connection = self.lock().pop().ok_or_else(|| busy(Duration::ZERO, "a connection"))?;
         let result = work(&connection);
         self.lock().push(connection);
         result
