@@ -1,9 +1,12 @@
 use exconn_model::{Connector, ConnectorChange, ConnectorDraft, ConnectorId, GraphEnum, TenantId, Timestamp};
 use exconn_odata::query::{Filter, Query};
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{failure::failed, query::Sql};
+use super::{
+    failure::failed,
+    query::{self, Sql},
+};
 use crate::{Page, StoreError};
 
 /// The SQL expression of each property of `exconn_model::CONNECTOR`.
@@ -41,15 +44,7 @@ pub(super) fn list(
     tenant: TenantId,
     query: &Query,
 ) -> Result<Page<Connector>, StoreError> {
-    let mut sql = Sql::over(&COLUMNS, SELECT);
-    sql.parameters.push(Value::Text(tenant.to_string()));
-    sql.select(query);
-    let mut statement = connection.prepare_cached(&sql.text).map_err(failed)?;
-    let rows = statement.query_map(params_from_iter(&sql.parameters), connector).map_err(failed)?;
-    let mut items = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    let more = items.len() > query.limit as usize;
-    items.truncate(query.limit as usize);
-    Ok(Page { items, more })
+    query::page(connection, Sql::over(&COLUMNS, SELECT), tenant, query, connector)
 }
 
 pub(super) fn count(
@@ -57,14 +52,8 @@ pub(super) fn count(
     tenant: TenantId,
     filter: Option<&Filter>,
 ) -> Result<u64, StoreError> {
-    let mut sql = Sql::over(&COLUMNS, "SELECT count(*) FROM connector WHERE tenant_id = ?1");
-    sql.parameters.push(Value::Text(tenant.to_string()));
-    if let Some(filter) = filter {
-        sql.push(" AND ");
-        sql.filter(filter);
-    }
-    let mut statement = connection.prepare_cached(&sql.text).map_err(failed)?;
-    statement.query_row(params_from_iter(&sql.parameters), |row| row.get(0)).map_err(failed)
+    let sql = Sql::over(&COLUMNS, "SELECT count(*) FROM connector WHERE tenant_id = ?1");
+    query::count(connection, sql, tenant, filter)
 }
 
 pub(super) fn insert(

@@ -3,9 +3,12 @@
 
 use std::fmt::Write;
 
-use exconn_model::schema::Value;
+use exconn_model::{TenantId, schema::Value};
 use exconn_odata::query::{Comparison, Filter, Operand, OrderBy, Query, TextTest};
-use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, Row, params_from_iter, types::Value as SqlValue};
+
+use super::failure::failed;
+use crate::{Page, StoreError};
 
 /// A statement's text and what is bound to its numbered parameters.
 #[derive(Debug, Default)]
@@ -167,6 +170,41 @@ impl Sql {
         // Writing into a string cannot fail.
         let _ = self.text.write_fmt(arguments);
     }
+}
+
+/// Runs a statement whose first parameter is the tenant, with the query's conditions, and cuts off the row that only
+/// tells whether more follow.
+pub(super) fn page<T>(
+    connection: &Connection,
+    mut sql: Sql,
+    tenant: TenantId,
+    query: &Query,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Page<T>, StoreError> {
+    sql.parameters.push(SqlValue::Text(tenant.to_string()));
+    sql.select(query);
+    let mut statement = connection.prepare_cached(&sql.text).map_err(failed)?;
+    let rows = statement.query_map(params_from_iter(&sql.parameters), read).map_err(failed)?;
+    let mut items = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    let more = items.len() > query.limit as usize;
+    items.truncate(query.limit as usize);
+    Ok(Page { items, more })
+}
+
+/// Runs a counting statement whose first parameter is the tenant, with the condition.
+pub(super) fn count(
+    connection: &Connection,
+    mut sql: Sql,
+    tenant: TenantId,
+    filter: Option<&Filter>,
+) -> Result<u64, StoreError> {
+    sql.parameters.push(SqlValue::Text(tenant.to_string()));
+    if let Some(filter) = filter {
+        sql.push(" AND ");
+        sql.filter(filter);
+    }
+    let mut statement = connection.prepare_cached(&sql.text).map_err(failed)?;
+    statement.query_row(params_from_iter(&sql.parameters), |row| row.get(0)).map_err(failed)
 }
 
 fn bound(value: &Value<'_>) -> SqlValue {
