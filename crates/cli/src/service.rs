@@ -101,8 +101,11 @@ impl Service {
         let failed = |source| ServiceError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let authentication =
-            if authenticated { Authentication::built_in(&keyring) } else { Authentication::none() };
+        let authentication = if authenticated {
+            Authentication::built_in(&keyring)
+        } else {
+            Authentication::none(keyring.tenant())
+        };
         let signals = Signals::default();
         let mut config = AppConfig::new(keyring.tenant(), address, *keyring.paging_secret());
         config.public_url = public_url;

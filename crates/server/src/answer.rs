@@ -1,4 +1,4 @@
-use std::{borrow::Cow, error::Error, fmt::Write};
+use std::{borrow::Cow, error::Error, fmt::Write, sync::Arc};
 
 use bytes::Bytes;
 use http::{
@@ -13,21 +13,25 @@ use serde::Serialize;
 use crate::{
     app::{App, Service},
     audit::{self, Trace},
+    auth::Caller,
     exconn,
     failure::Failure,
     graph,
     reply::Reply,
     routes::{self, Access, Operation, Place},
-    wire::{Connection, Identity},
+    wire::{Connection, Identity, RequestBody},
 };
 
 const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
 
-/// A request on its way through.
+/// A request on its way through: one that came over a connection, or one of a batch.
 pub(crate) struct Call<'a> {
     pub(crate) head: &'a Parts,
-    pub(crate) body: Incoming,
+    pub(crate) body: RequestBody,
     pub(crate) connection: &'a Connection,
+    pub(crate) identity: &'a Identity,
+    /// Who calls, where that is known already: the requests of a batch have the batch's caller.
+    pub(crate) caller: Option<Arc<Caller>>,
 }
 
 /// Where a request goes.
@@ -49,55 +53,68 @@ impl App {
         let service = &*self.0;
         let (head, body) = request.into_parts();
         let identity = Identity::new(&head.headers, &*service.entropy);
-        let mut trace = Trace::default();
-        let call = Call { head: &head, body, connection };
-        let outcome = service.handle(call, &mut trace).await;
-        let refused = outcome.as_ref().is_err_and(Failure::is_refusal);
-        let reply = outcome.unwrap_or_else(|failure| service.refuse(&failure, &identity));
-        if refused || trace.route.is_some_and(|route| route.operation.is_change()) {
-            trace.created = reply.created;
-            audit::record(&trace, &head.method, head.uri.path(), reply.status, connection, &identity);
-        }
-        finish(reply, &identity, connection)
+        let body = RequestBody::Left(body);
+        let call = Call { head: &head, body, connection, identity: &identity, caller: None };
+        finish(service.answer(call).await, &identity, connection)
     }
 }
 
 impl Service {
+    /// Answers one request, whatever becomes of it, and leaves its line in the audit.
+    pub(crate) async fn answer(&self, call: Call<'_>) -> Reply {
+        let Call { head, connection, identity, .. } = call;
+        let mut trace = Trace::default();
+        let outcome = self.handle(call, &mut trace).await;
+        let refused = outcome.as_ref().is_err_and(Failure::is_refusal);
+        let reply = outcome.unwrap_or_else(|failure| self.refuse(&failure, identity));
+        if refused || trace.route.is_some_and(|route| route.operation.is_change()) {
+            trace.created = reply.created;
+            audit::record(&trace, &head.method, head.uri.path(), reply.status, connection, identity);
+        }
+        reply
+    }
+
     async fn handle(&self, call: Call<'_>, trace: &mut Trace) -> Result<Reply, Failure> {
         let head = call.head;
-        let path = head.uri.path();
-        let open = match path {
-            routes::HEALTH => Some(Place::Liveness),
-            routes::READINESS => Some(Place::Readiness),
-            _ => None,
-        };
-        let target = match open {
-            Some(place) => Target { place, id: None, version: None },
-            None => {
-                let header = head.headers.get(http::header::AUTHORIZATION).map(HeaderValue::as_bytes);
-                trace.caller = Some(self.authentication.caller(header, self.clock.now())?);
-                resolve(path)?
-            }
-        };
+        let target = resolve(head.uri.path());
+        let open = target.as_ref().is_ok_and(|target| routes::is_open(target.place));
+        // What exists is nothing that a caller without a token should learn: the token comes before the path's errors.
+        let caller = if open { None } else { Some(self.authenticate(&call)?) };
+        trace.caller = caller.clone();
+        let target = target?;
         let route =
             routes::find(target.place, &head.method).map_err(|allowed| Failure::Method { allowed })?;
         trace.route = Some(route);
-        if let Access::Needs(need) = route.access {
-            let caller = trace.caller.as_deref();
-            if !caller.is_some_and(|caller| caller.permissions.satisfies(need)) {
-                let delegated = caller.is_some_and(|caller| caller.delegated);
-                return Err(Failure::Forbidden { need, delegated });
-            }
+        let Some(caller) = caller else { return self.answer_anyone(route.operation).await };
+        if let Access::Needs(need) = route.access
+            && !caller.permissions.satisfies(need)
+        {
+            return Err(Failure::Forbidden { need, delegated: caller.delegated });
         }
         let id = target.id.as_deref().unwrap_or_default();
         match route.operation {
+            Operation::GetDescription => Ok(exconn::get_description()),
+            Operation::ListRuns => exconn::list_runs(self, &caller, id, head.uri.query()).await,
+            Operation::GetRun => exconn::get_run(self, &caller, id, head.uri.query()).await,
+            operation => graph::answer(self, operation, &caller, &target, call).await,
+        }
+    }
+
+    /// Answers what needs no token.
+    async fn answer_anyone(&self, operation: Operation) -> Result<Reply, Failure> {
+        match operation {
             Operation::Live => Ok(Reply::text("alive")),
             Operation::Ready => self.ready().await,
-            Operation::GetDescription => Ok(exconn::get_description()),
-            Operation::ListRuns => exconn::list_runs(self, id, head.uri.query()).await,
-            Operation::GetRun => exconn::get_run(self, id, head.uri.query()).await,
-            operation => graph::answer(self, operation, &target, call).await,
+            _ => Err(Failure::NotFound),
         }
+    }
+
+    fn authenticate(&self, call: &Call<'_>) -> Result<Arc<Caller>, Failure> {
+        if let Some(caller) = &call.caller {
+            return Ok(caller.clone());
+        }
+        let header = call.head.headers.get(http::header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        Ok(self.authentication.caller(header, self.clock.now())?)
     }
 
     async fn ready(&self) -> Result<Reply, Failure> {
@@ -117,7 +134,12 @@ impl Service {
 }
 
 fn resolve(path: &str) -> Result<Target<'_>, Failure> {
-    exconn::resolve(path).unwrap_or_else(|| graph::resolve(path))
+    let open = match path {
+        routes::HEALTH => Place::Liveness,
+        routes::READINESS => Place::Readiness,
+        _ => return exconn::resolve(path).unwrap_or_else(|| graph::resolve(path)),
+    };
+    Ok(Target { place: open, id: None, version: None })
 }
 
 fn finish(reply: Reply, identity: &Identity, connection: &Connection) -> Response<Full<Bytes>> {

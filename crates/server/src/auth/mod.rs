@@ -7,7 +7,7 @@ mod verify;
 
 use std::sync::Arc;
 
-use exconn_model::Timestamp;
+use exconn_model::{TenantId, Timestamp};
 
 pub use issue::{IssueError, MAX_LIFETIME, TokenKind, TokenRequest, issue_token};
 pub use keyring::{Keyring, KeyringError};
@@ -28,8 +28,8 @@ enum Mode {
 
 impl Authentication {
     /// Everyone may do everything: for trying things out on the machine itself. Refused on a listener that others reach.
-    pub fn none() -> Self {
-        Self(Mode::None(Arc::new(Caller::anonymous())))
+    pub fn none(tenant: TenantId) -> Self {
+        Self(Mode::None(Arc::new(Caller::anonymous(tenant))))
     }
 
     /// Bearer tokens signed by the built-in issuer.

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use exconn_model::Timestamp;
+use exconn_model::{TenantId, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use quick_cache::sync::Cache;
 use ring::digest;
@@ -20,6 +20,8 @@ const MAX_NAME: usize = 256;
 /// Who calls, as the token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
+    /// The tenant whose data the caller sees.
+    pub tenant: TenantId,
     /// `sub`, or `anonymous` where authentication is off.
     pub subject: String,
     /// `appid` or `azp`: the program that asked for the token.
@@ -75,7 +77,8 @@ struct Claims {
 pub(crate) struct Verifier {
     key: DecodingKey,
     key_id: String,
-    tenant: String,
+    tenant: TenantId,
+    tenant_name: String,
     validation: Validation,
     // An ECDSA check costs many times what the rest of a request does.
     verified: Cache<[u8; 32], Arc<Caller>>,
@@ -99,7 +102,8 @@ impl Verifier {
         Self {
             key: keyring.verifying.clone(),
             key_id: keyring.key_id.clone(),
-            tenant: keyring.tenant.to_string(),
+            tenant: keyring.tenant,
+            tenant_name: keyring.tenant.to_string(),
             validation,
             verified: Cache::new(REMEMBERED),
         }
@@ -142,13 +146,14 @@ impl Verifier {
                 _ => TokenError::Malformed,
             })?
             .claims;
-        if claims.tid.is_some_and(|tid| tid != self.tenant) {
+        if claims.tid.is_some_and(|tid| tid != self.tenant_name) {
             return Err(TokenError::Issuer);
         }
         let mut permissions = PermissionSet::default();
         claims.scp.iter().flat_map(|scp| scp.split(' ')).for_each(|name| permissions.add_name(name));
         claims.roles.iter().for_each(|name| permissions.add_name(name));
         Ok(Caller {
+            tenant: self.tenant,
             subject: shortened(claims.sub.unwrap_or_default()),
             application: claims.appid.or(claims.azp).map(shortened),
             delegated: claims.scp.is_some(),
@@ -161,8 +166,9 @@ impl Verifier {
 
 impl Caller {
     /// Everyone, where authentication is off.
-    pub(crate) fn anonymous() -> Self {
+    pub(crate) fn anonymous(tenant: TenantId) -> Self {
         Self {
+            tenant,
             subject: "anonymous".to_owned(),
             application: None,
             delegated: false,

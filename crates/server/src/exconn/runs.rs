@@ -1,7 +1,7 @@
 use exconn_model::{ConnectorId, GraphEnum, RunId, RunState, SyncRun, Timestamp};
 use serde::Serialize;
 
-use crate::{app::Service, failure::Failure, reply::Reply};
+use crate::{app::Service, auth::Caller, failure::Failure, reply::Reply};
 
 const DEFAULT_LIMIT: u32 = 20;
 const MAX_LIMIT: u32 = 100;
@@ -37,23 +37,32 @@ struct Counts {
 }
 
 /// `GET /exconn/v1/connectors/{id}/runs?limit=`
-pub(crate) async fn list_runs(service: &Service, id: &str, query: Option<&str>) -> Result<Reply, Failure> {
+pub(crate) async fn list_runs(
+    service: &Service,
+    caller: &Caller,
+    id: &str,
+    query: Option<&str>,
+) -> Result<Reply, Failure> {
     let limit = limit(query)?;
     let connector: ConnectorId = id.parse().map_err(|_| Failure::NotFound)?;
-    let tenant = service.config.tenant;
-    let runs = service.store.runs(tenant, connector, limit).await?;
+    let runs = service.store.runs(caller.tenant, connector, limit).await?;
     if runs.is_empty() {
         // An empty list and an unknown connector are not the same answer.
-        service.store.connector(tenant, connector).await?;
+        service.store.connector(caller.tenant, connector).await?;
     }
     Reply::json(&Runs { value: runs.into_iter().map(|run| describe(service, run)).collect() })
 }
 
 /// `GET /exconn/v1/runs/{id}`
-pub(crate) async fn get_run(service: &Service, id: &str, query: Option<&str>) -> Result<Reply, Failure> {
+pub(crate) async fn get_run(
+    service: &Service,
+    caller: &Caller,
+    id: &str,
+    query: Option<&str>,
+) -> Result<Reply, Failure> {
     no_options(query)?;
     let id: RunId = id.parse().map_err(|_| Failure::NotFound)?;
-    let run = service.store.run(service.config.tenant, id).await?;
+    let run = service.store.run(caller.tenant, id).await?;
     Reply::json(&describe(service, run))
 }
 

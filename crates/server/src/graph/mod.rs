@@ -14,15 +14,15 @@ use exconn_odata::{
     render::Metadata,
 };
 use http::{HeaderName, HeaderValue, request::Parts};
-use hyper::body::Incoming;
 
 use crate::{
     answer::{Call, Target},
     app::Service,
+    auth::Caller,
     failure::Failure,
     reply::Reply,
     routes::Operation,
-    wire::{Acceptable, Preferences, read_json},
+    wire::{Acceptable, Preferences, RequestBody, read_json},
 };
 
 pub(crate) use address::{Version, resolve};
@@ -32,6 +32,7 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 /// A request to the Graph whose caller may make it.
 pub(crate) struct Ask<'a> {
     service: &'a Service,
+    caller: &'a Caller,
     head: &'a Parts,
     /// The version's root, the base of every link.
     root: &'a str,
@@ -45,16 +46,18 @@ pub(crate) struct Ask<'a> {
 pub(crate) async fn answer(
     service: &Service,
     operation: Operation,
+    caller: &Caller,
     target: &Target<'_>,
     call: Call<'_>,
 ) -> Result<Reply, Failure> {
-    let Call { head, mut body, connection } = call;
+    let Call { head, mut body, connection, .. } = call;
     let acceptable = match operation {
         Operation::CountConnectors | Operation::CountDevices => Acceptable::Text,
         _ => Acceptable::Json,
     };
     let ask = Ask {
         service,
+        caller,
         head,
         root: match target.version {
             Some(Version::Beta) => &connection.origin.beta,
@@ -82,11 +85,11 @@ pub(crate) async fn answer(
 
 impl Ask<'_> {
     fn tenant(&self) -> TenantId {
-        self.service.config.tenant
+        self.caller.tenant
     }
 
     /// The body, which must be JSON.
-    async fn json(&self, body: &mut Incoming) -> Result<Bytes, Failure> {
+    async fn json(&self, body: &mut RequestBody) -> Result<Bytes, Failure> {
         let config = &self.service.config;
         Ok(read_json(&self.head.headers, body, config.body_limit, config.body_timeout).await?)
     }

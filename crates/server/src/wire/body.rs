@@ -6,13 +6,16 @@ use http::{
     HeaderMap,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
 };
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
 /// So much of a body that is too large is read and thrown away, so that the client gets to read the answer instead of
 /// a reset connection.
 const MAX_DISCARDED: usize = 8 * 1024 * 1024;
+
+/// The body of a request: still on its way, or a part of a batch that has arrived.
+pub(crate) type RequestBody = Either<Incoming, Full<Bytes>>;
 
 /// Why a body cannot be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +46,7 @@ pub(crate) enum BodyError {
 /// Reads a JSON body of at most `limit` bytes, decompressed if need be.
 pub(crate) async fn read_json(
     headers: &HeaderMap,
-    body: &mut Incoming,
+    body: &mut RequestBody,
     limit: usize,
     patience: Duration,
 ) -> Result<Bytes, BodyError> {
@@ -88,7 +91,7 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, BodyError> {
     }
 }
 
-async fn collect(headers: &HeaderMap, body: &mut Incoming, limit: usize) -> Result<Bytes, BodyError> {
+async fn collect(headers: &HeaderMap, body: &mut RequestBody, limit: usize) -> Result<Bytes, BodyError> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         discard(body).await;
@@ -106,7 +109,7 @@ async fn collect(headers: &HeaderMap, body: &mut Incoming, limit: usize) -> Resu
     Ok(whole.freeze())
 }
 
-async fn discard(body: &mut Incoming) {
+async fn discard(body: &mut RequestBody) {
     let mut discarded = 0;
     while let Some(Ok(frame)) = body.frame().await {
         discarded += frame.data_ref().map_or(0, Bytes::len);

@@ -184,7 +184,7 @@ fn app(folder: &std::path::Path, listen: SocketAddr) -> Result<App, AppError> {
     let keyring = Keyring::open_or_create(folder, &*entropy).unwrap();
     let config = AppConfig::new(keyring.tenant(), listen, *keyring.paging_secret());
     let store = open_store(folder);
-    App::new(store, clock(), entropy, Authentication::none(), config, Arc::new(NoAgents))
+    App::new(store, clock(), entropy, Authentication::none(keyring.tenant()), config, Arc::new(NoAgents))
 }
 
 #[tokio::test]

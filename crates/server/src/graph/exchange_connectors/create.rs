@@ -3,17 +3,17 @@ use http::{
     HeaderValue, StatusCode,
     header::{HeaderName, LOCATION},
 };
-use hyper::body::Incoming;
 
 use super::{SET, change};
 use crate::{
     failure::Failure,
     graph::{Ask, entity},
     reply::Reply,
+    wire::RequestBody,
 };
 
 /// `POST …/exchangeConnectors`: the connector and its first full sync are stored together.
-pub(in crate::graph) async fn create(ask: &Ask<'_>, body: &mut Incoming) -> Result<Reply, Failure> {
+pub(in crate::graph) async fn create(ask: &Ask<'_>, body: &mut RequestBody) -> Result<Reply, Failure> {
     ask.no_options()?;
     let change = change::for_create(&ask.json(body).await?)?;
     let service = ask.service;

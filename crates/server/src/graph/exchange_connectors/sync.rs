@@ -1,11 +1,10 @@
 use exconn_model::{RunId, SyncType};
-use hyper::body::Incoming;
 
 use super::id;
-use crate::{failure::Failure, graph::Ask, reply::Reply};
+use crate::{failure::Failure, graph::Ask, reply::Reply, wire::RequestBody};
 
 /// `POST …/exchangeConnectors/{id}/sync`: 204 once the run is durably queued or covered by one that is.
-pub(in crate::graph) async fn sync(ask: &Ask<'_>, body: &mut Incoming) -> Result<Reply, Failure> {
+pub(in crate::graph) async fn sync(ask: &Ask<'_>, body: &mut RequestBody) -> Result<Reply, Failure> {
     ask.no_options()?;
     let id = id(ask)?;
     let service = ask.service;

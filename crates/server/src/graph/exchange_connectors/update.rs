@@ -1,15 +1,15 @@
 use http::StatusCode;
-use hyper::body::Incoming;
 
 use super::{SET, change, id};
 use crate::{
     failure::Failure,
     graph::{Ask, entity, etag},
     reply::Reply,
+    wire::RequestBody,
 };
 
 /// `PATCH …/exchangeConnectors/{id}`: changes what the body names.
-pub(in crate::graph) async fn update(ask: &Ask<'_>, body: &mut Incoming) -> Result<Reply, Failure> {
+pub(in crate::graph) async fn update(ask: &Ask<'_>, body: &mut RequestBody) -> Result<Reply, Failure> {
     ask.no_options()?;
     let id = id(ask)?;
     let (store, tenant) = (&ask.service.store, ask.tenant());
