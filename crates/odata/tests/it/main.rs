@@ -8,6 +8,9 @@
 
 mod body;
 mod filter;
+mod filter_aliases;
+mod filter_functions;
+mod filter_members;
 mod filter_text;
 mod options;
 mod render;

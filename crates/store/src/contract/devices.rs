@@ -4,7 +4,7 @@ use exconn_model::{
     AccessState, ConnectorDraft, ConnectorStatus, DeviceId, GraphEnum, MANAGED_DEVICE, RunState, SyncCounts,
     SyncType, schema::Value,
 };
-use exconn_odata::query::{Comparison, Filter, Operand};
+use exconn_odata::query::{Comparison, Expression};
 use uuid::Uuid;
 
 use super::world::{TENANT, World, device, devices, rows};
@@ -140,8 +140,8 @@ pub(super) async fn are_filtered_by_what_the_graph_shows(store: Arc<dyn Store>) 
     let observed = devices(0..60);
     world.full_sync(id, &observed).await;
     let compare = |name: &str, value: Value<'static>| {
-        let property = Operand::Property(MANAGED_DEVICE.position(name).unwrap());
-        Filter::Compare(property, Comparison::Equal, Operand::Literal(value))
+        let property = Expression::Property(MANAGED_DEVICE.position(name).unwrap());
+        Expression::compare(property, Comparison::Equal, value.into())
     };
     let text = |text: &str| Value::Text(text.to_owned().into());
     let blocked = Value::Enum(AccessState::TYPE, AccessState::Blocked.number());

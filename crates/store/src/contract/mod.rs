@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::Store;
 
-pub use oracle::{OracleCase, filters_agree_with_their_meaning};
+pub use oracle::{OracleCase, OracleRow, filters_agree_with_their_meaning};
 
 /// Runs every chapter, each on a fresh store.
 pub async fn whole_story<F>(mut empty_store: F)

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::{
     failure::{failed, refused},
-    in_transaction,
+    in_transaction, query,
 };
 use crate::StoreError;
 
@@ -83,6 +83,7 @@ pub(super) fn connect(directory: &Path, options: &SqliteOptions) -> Result<Conne
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(directory.join(DATABASE), flags).map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
+    query::register(&connection).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "cache_size", -i64::from(options.cache_kib)).map_err(failed)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
