@@ -16,21 +16,21 @@ use crate::{Page, StoreError};
 /// The SQL expression of each property of `exconn_model::MANAGED_DEVICE`.
 const COLUMNS: [Column; 18] = [
     Column::required("id"),
-    Column::nullable("graph_name"),
+    Column::nullable("graph_name").indexed(),
     Column::constant("1"),
     Column::nullable("graph_system"),
     Column::nullable("graph_system_version"),
     Column::constant("1"),
-    Column::required("device_id"),
-    Column::required("coalesce(first_sync, -621355968000000000)"),
+    Column::required("device_id").indexed(),
+    Column::required("coalesce(first_sync, -621355968000000000)").indexed(),
     Column::nullable("model"),
     Column::nullable("imei"),
     Column::nullable("telephone_number"),
     Column::nullable("mobile_operator"),
-    Column::nullable("graph_user"),
+    Column::nullable("graph_user").indexed(),
     Column::constant("NULL"),
     Column::constant("NULL"),
-    Column::required("graph_access_state"),
+    Column::required("graph_access_state").indexed(),
     Column::required("graph_access_state_reason"),
     Column::constant("-621355968000000000"),
 ];
@@ -87,7 +87,12 @@ pub(super) fn list(
     tenant: TenantId,
     query: &Query,
 ) -> Result<Page<MobileDevice>, StoreError> {
-    query::page(connection, &Sql::over(&COLUMNS, &select(), tenant), query, device)
+    query::page(connection, &listing(tenant), query, device)
+}
+
+/// The statement that lists devices, without conditions.
+pub(super) fn listing(tenant: TenantId) -> Sql {
+    Sql::over(&COLUMNS, &select(), tenant)
 }
 
 pub(super) fn count(

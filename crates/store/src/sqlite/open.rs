@@ -21,7 +21,8 @@ pub(super) const STAGING: &str = "staging";
 /// `exco` in ASCII: marks the file as ours (`PRAGMA application_id`).
 const APPLICATION: i64 = 0x6578_636f;
 /// One file for each version of the schema, in order. A released one never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_query_indexes.sql")];
 const PAGE_BYTES: u32 = 8192;
 const BUSY: Duration = Duration::from_secs(5);
 

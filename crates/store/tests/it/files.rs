@@ -99,7 +99,7 @@ fn a_newer_schema_is_refused() {
     let connection = rusqlite::Connection::open(folder.path().join("exconn.db")).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
-    assert!(matches!(open(folder.path()), Err(StoreError::NewerSchema { found: 99, known: 1 })));
+    assert!(matches!(open(folder.path()), Err(StoreError::NewerSchema { found: 99, known: 2 })));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod condition;
 mod functions;
 mod order;
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "in a test a failed expectation is the result")]
 mod plans;
 
 use exconn_model::TenantId;
@@ -41,7 +42,6 @@ impl Column {
         Self { sql, nullable: true, indexed: false, constant: true }
     }
 
-    #[expect(dead_code, reason = "no column has its index yet")]
     /// With an index over the tenant, this expression and the id, in this order: pages in its order are found at once.
     pub(super) const fn indexed(self) -> Self {
         Self { indexed: true, ..self }

@@ -74,7 +74,12 @@ pub(super) fn statement(sql: &Sql, query: &Query, stretch: &Stretch, limit: usiz
     sql.push(" ORDER BY ");
     let order = query.whole_order();
     let order = order.iter().map(|by| (sql.column(by.property), by.descending));
-    let order: Vec<(Column, bool)> = order.filter(|(column, _)| !column.constant).collect();
+    // What is the same in the whole stretch decides nothing in it.
+    let is_fixed = |column: Column| {
+        let at = |bound: &Bound| matches!(bound, Bound::At(fixed, _) if fixed.sql == column.sql);
+        column.constant || stretch.0.iter().any(at)
+    };
+    let order: Vec<(Column, bool)> = order.filter(|(column, _)| !is_fixed(*column)).collect();
     for (number, (column, descending)) in order.into_iter().enumerate() {
         sql.push(if number == 0 { "" } else { ", " });
         sql.push(column.sql);
