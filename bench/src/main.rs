@@ -10,6 +10,7 @@ mod listing;
 mod load;
 mod machine;
 mod process;
+mod queries;
 mod report;
 mod startup;
 mod system;
@@ -20,11 +21,12 @@ use report::{Report, Section};
 
 type Benchmark = (&'static str, fn() -> Result<Section, String>);
 
-const BENCHMARKS: [Benchmark; 5] = [
+const BENCHMARKS: [Benchmark; 6] = [
     ("clixml", clixml::run),
     ("listing", listing::run),
     ("end-to-end", end_to_end::run),
     ("get-connector", get_connector::run),
+    ("queries", queries::run),
     ("startup", startup::run),
 ];
 

@@ -16,4 +16,5 @@ mod harness;
 mod keyring;
 mod lists;
 mod protocol;
+mod queries;
 mod serving;
