@@ -34,4 +34,5 @@ where
     devices::go_with_their_connector(empty_store()).await;
     devices::are_never_seen_between(empty_store()).await;
     devices::are_filtered_by_what_the_graph_shows(empty_store()).await;
+    devices::are_paged_in_every_order(empty_store()).await;
 }

@@ -76,7 +76,7 @@ async fn pages(store: &dyn Store, filter: &Filter, order: &[OrderBy]) -> Vec<Con
 }
 
 /// By the criteria, then by id in the direction of the last criterion.
-fn in_order(order: &[OrderBy], a: &Connector, b: &Connector) -> Ordering {
+pub(super) fn in_order<E: Entity>(order: &[OrderBy], a: &E, b: &E) -> Ordering {
     let directed = |ordering: Ordering, descending| if descending { ordering.reverse() } else { ordering };
     for by in order {
         let ordering = compare(&a.value(by.property).into(), &b.value(by.property).into());
@@ -84,7 +84,7 @@ fn in_order(order: &[OrderBy], a: &Connector, b: &Connector) -> Ordering {
             return directed(ordering, by.descending);
         }
     }
-    directed(a.id.cmp(&b.id), order.last().is_some_and(|by| by.descending))
+    directed(compare(&a.value(0).into(), &b.value(0).into()), order.last().is_some_and(|by| by.descending))
 }
 
 /// Null is less than every value.
