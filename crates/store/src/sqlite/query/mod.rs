@@ -5,7 +5,6 @@ mod condition;
 mod functions;
 mod order;
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test a failed expectation is the result")]
 mod plans;
 
 use exconn_model::TenantId;

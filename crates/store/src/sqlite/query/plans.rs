@@ -17,7 +17,9 @@ use crate::sqlite::{SqliteOptions, devices, open};
 const CONTEXT: Context = Context { now: Timestamp::UNSET, unknown_members: false };
 
 fn database(folder: &Path) -> Connection {
-    open::writer(folder, &SqliteOptions::default()).unwrap()
+    let options = SqliteOptions::default();
+    drop(open::writer(folder, &options).unwrap());
+    open::reader(folder, &options).unwrap()
 }
 
 fn query(filter: Option<&str>, order: &str, after: Option<Value<'static>>) -> Query {
@@ -102,6 +104,14 @@ fn promised_queries_are_found_by_an_index() {
             "id",
             None,
             vec!["device_by_device_id (tenant_id=? AND device_id=?)".to_owned()],
+        ),
+        (
+            Some("easDeviceId eq 'x'"),
+            "deviceName",
+            None,
+            vec![
+                "device_by_device_id (tenant_id=? AND device_id=?); USE TEMP B-TREE FOR ORDER BY".to_owned(),
+            ],
         ),
         (
             Some("startswith(userDisplayName,'Lee')"),
