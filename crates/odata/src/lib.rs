@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no randomness. Everything here reads text that strangers wrote.
 #![deny(clippy::indexing_slicing)]
 
+pub mod batch;
 pub mod body;
 mod excerpt;
 pub mod filter;

@@ -86,6 +86,9 @@ impl Service {
             routes::find(target.place, &head.method).map_err(|allowed| Failure::Method { allowed })?;
         trace.route = Some(route);
         let Some(caller) = caller else { return self.answer_anyone(route.operation).await };
+        if let Some(throttle) = &self.throttle {
+            throttle.admit(&caller, route.operation.is_change(), self.clock.now())?;
+        }
         if let Access::Needs(need) = route.access
             && !caller.permissions.satisfies(need)
         {
@@ -122,7 +125,8 @@ impl Service {
         Ok(Reply::text("ready"))
     }
 
-    fn refuse(&self, failure: &Failure, identity: &Identity) -> Reply {
+    /// The answer to a request that failed.
+    pub(crate) fn refuse(&self, failure: &Failure, identity: &Identity) -> Reply {
         if failure.is_ours() {
             tracing::error!(request_id = %identity.request, error = %with_causes(failure), "request failed");
         }

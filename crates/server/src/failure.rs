@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use exconn_odata::{body, options::OptionsError, skiptoken::BadToken};
+use exconn_odata::{batch::BatchError, body, options::OptionsError, skiptoken::BadToken};
 use exconn_store::StoreError;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -11,6 +11,7 @@ use http::{
 
 use crate::{
     auth::{Need, TokenError},
+    throttle::TooMany,
     wire::BodyError,
 };
 
@@ -34,6 +35,10 @@ pub(crate) enum Failure {
     NotFound,
     #[error("method not allowed")]
     Method { allowed: String },
+    #[error("a request that this one depends on failed")]
+    FailedDependency(String),
+    #[error("throttled: {0}")]
+    TooMany(#[from] TooMany),
     #[error("nothing acceptable")]
     NotAcceptable,
     #[error("body refused: {0}")]
@@ -59,6 +64,8 @@ impl Failure {
             Self::UnknownVersion(_) | Self::NotFound => StatusCode::NOT_FOUND,
             Self::UnknownSegment(_) | Self::Bad { .. } => StatusCode::BAD_REQUEST,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::FailedDependency(_) => StatusCode::FAILED_DEPENDENCY,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::Body(error) => match error {
                 BodyError::NoContentType | BodyError::NotJson | BodyError::Gzip | BodyError::Cut => {
@@ -88,7 +95,9 @@ impl Failure {
             StatusCode::FORBIDDEN => "Forbidden",
             StatusCode::NOT_FOUND => "ResourceNotFound",
             StatusCode::METHOD_NOT_ALLOWED => "Request_BadRequest",
+            StatusCode::TOO_MANY_REQUESTS => "TooManyRequests",
             StatusCode::NOT_ACCEPTABLE => "NotAcceptable",
+            StatusCode::FAILED_DEPENDENCY => "FailedDependency",
             StatusCode::REQUEST_TIMEOUT => "RequestTimeout",
             StatusCode::PRECONDITION_FAILED => "PreconditionFailed",
             StatusCode::PAYLOAD_TOO_LARGE => "RequestEntityTooLarge",
@@ -112,6 +121,10 @@ impl Failure {
                 format!("Specified HTTP method is not allowed for the request target. Allowed: {allowed}.")
                     .into()
             }
+            Self::FailedDependency(id) => {
+                format!("This request was not carried out, since the request '{id}' did not succeed.").into()
+            }
+            Self::TooMany(reason) => reason.to_string().into(),
             Self::NotAcceptable => {
                 "None of the media types in Accept can be given. Accepted are application/json with \
                  odata.metadata none, minimal or full; for $count, text/plain."
@@ -141,6 +154,9 @@ impl Failure {
                 if let Ok(allowed) = HeaderValue::from_str(allowed) {
                     headers.insert(ALLOW, allowed);
                 }
+            }
+            Self::TooMany(reason) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(reason.retry_after));
             }
             _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(RETRY.as_secs()));
@@ -228,6 +244,12 @@ impl From<OptionsError> for Failure {
             OptionsError::Format => Self::NotAcceptable,
             error => Self::bad(error.to_string()),
         }
+    }
+}
+
+impl From<BatchError> for Failure {
+    fn from(error: BatchError) -> Self {
+        Self::bad(error.to_string())
     }
 }
 

@@ -11,9 +11,11 @@ mod graph;
 mod reply;
 pub mod routes;
 mod serve;
+mod throttle;
 pub mod tls;
 mod wire;
 
 pub use agents::{AgentRegistry, NoAgents};
 pub use app::{App, AppConfig, AppError};
 pub use serve::{ServeError, serve};
+pub use throttle::ThrottleLimits;

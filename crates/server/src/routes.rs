@@ -30,6 +30,7 @@ pub(crate) enum Operation {
     CountDevices,
     GetDevice,
     GetDeviceOverview,
+    Batch,
     ListRuns,
     GetRun,
     GetDescription,
@@ -48,6 +49,7 @@ pub(crate) enum Place {
     DevicesCount,
     Device,
     DeviceOverview,
+    Batch,
     ConnectorRuns,
     Run,
     Description,
@@ -90,6 +92,7 @@ const MANAGED_DEVICES: &str = "/{version}/deviceManagement/managedDevices";
 const MANAGED_DEVICES_COUNT: &str = "/{version}/deviceManagement/managedDevices/$count";
 const MANAGED_DEVICE: &str = "/{version}/deviceManagement/managedDevices/{id}";
 const OVERVIEW: &str = "/{version}/deviceManagement/managedDeviceOverview";
+const BATCH: &str = "/{version}/$batch";
 pub(crate) const RUNS: &str = "/exconn/v1/connectors/{id}/runs";
 pub(crate) const RUN: &str = "/exconn/v1/runs/{id}";
 pub(crate) const DESCRIPTION: &str = "/exconn/v1/openapi.json";
@@ -97,7 +100,7 @@ pub(crate) const HEALTH: &str = "/healthz";
 pub(crate) const READINESS: &str = "/readyz";
 
 /// Every route.
-pub static ROUTES: [Route; 16] = [
+pub static ROUTES: [Route; 17] = [
     route(Method::GET, CONNECTORS, READ, Place::Connectors, Operation::ListConnectors),
     route(Method::POST, CONNECTORS, CHANGE, Place::Connectors, Operation::CreateConnector),
     route(Method::GET, CONNECTORS_COUNT, READ, Place::ConnectorsCount, Operation::CountConnectors),
@@ -109,6 +112,7 @@ pub static ROUTES: [Route; 16] = [
     route(Method::GET, MANAGED_DEVICES_COUNT, DEVICES, Place::DevicesCount, Operation::CountDevices),
     route(Method::GET, MANAGED_DEVICE, DEVICES, Place::Device, Operation::GetDevice),
     route(Method::GET, OVERVIEW, DEVICES, Place::DeviceOverview, Operation::GetDeviceOverview),
+    route(Method::POST, BATCH, Access::Token, Place::Batch, Operation::Batch),
     route(Method::GET, RUNS, READ, Place::ConnectorRuns, Operation::ListRuns),
     route(Method::GET, RUN, READ, Place::Run, Operation::GetRun),
     route(Method::GET, DESCRIPTION, Access::Token, Place::Description, Operation::GetDescription),

@@ -28,7 +28,7 @@ impl Home {
         fs::write(
             home.path("exconn.toml"),
             format!(
-                "data = {:?}\n\n[[exchange]]\nname = \"contoso\"\ntype = \"onPremises\"\nserver = \"ex01.contoso.com\"\n\
+                "data = {:?}\n\n[throttle]\nmode = \"off\"\n\n[[exchange]]\nname = \"contoso\"\ntype = \"onPremises\"\nserver = \"ex01.contoso.com\"\n\
                  delta_interval = \"24h\"\nfull_interval = \"24h\"\n\n[exchange.remoting]\nurl = {exchange_url:?}\n\
                  authentication = \"basic\"\nusername = \"svc\"\npassword_file = {:?}\n{more}\n",
                 home.path("data"),
@@ -41,6 +41,14 @@ impl Home {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Changes the configuration.
+    pub(crate) fn reconfigure(&self, from: &str, to: &str) {
+        let file = self.path("exconn.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&file, text.replace(from, to)).unwrap();
     }
 
     pub(crate) fn serve(&self) -> Service {

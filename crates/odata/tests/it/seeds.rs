@@ -1,15 +1,15 @@
-//! The regression inputs of the fuzz target `filter`, on every run of the tests.
+//! The regression inputs of the fuzz targets, on every run of the tests.
 
 use std::{fs, path::Path};
 
 use exconn_model::{CONNECTOR, MANAGED_DEVICE};
 use exconn_odata::{
-    filter,
+    batch, filter,
     options::{self, Purpose},
 };
 
 #[test]
-fn seeds_of_the_fuzz_target_are_read() {
+fn filters_are_read_or_refused() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/filter");
     let mut understood = 0;
     let mut refused = 0;
@@ -28,4 +28,19 @@ fn seeds_of_the_fuzz_target_are_read() {
         }
     }
     assert!(understood >= 10 && refused >= 10, "{understood} understood, {refused} refused");
+}
+
+#[test]
+fn batches_are_read_or_refused() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/batch");
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let good = ["chain", "python-absolute", "group"].map(|name| folder.join(name));
+        assert_eq!(
+            batch::parse(&fs::read(&path).unwrap()).is_ok(),
+            good.contains(&path),
+            "{}",
+            path.display()
+        );
+    }
 }

@@ -23,7 +23,7 @@ impl Version {
         }
     }
 
-    fn from_name(name: &str) -> Option<Self> {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         [Self::V1, Self::Beta].into_iter().find(|version| version.name().eq_ignore_ascii_case(name))
     }
 }
@@ -47,6 +47,12 @@ pub(crate) fn resolve(path: &str) -> Result<Target<'_>, Failure> {
 
     let root = next()?.filter(|segment| !segment.name.is_empty());
     let Some(root) = root else { return Err(Failure::bad("The request names no resource.")) };
+    if root.is("$batch") {
+        return match next()? {
+            None => Ok(Target { place: Place::Batch, id: None, version: Some(version) }),
+            Some(segment) => Err(segment.unknown()),
+        };
+    }
     if !root.is("deviceManagement") {
         return Err(root.unknown());
     }
@@ -163,6 +169,7 @@ mod tests {
             ),
             ("/v1.0/deviceManagement/managedDevices/a", (Place::Device, id("a"))),
             ("/v1.0/deviceManagement/managedDeviceOverview", (Place::DeviceOverview, None)),
+            ("/beta/%24batch", (Place::Batch, None)),
         ] {
             assert_eq!(read(path), Ok(place), "{path}");
         }
@@ -188,6 +195,7 @@ mod tests {
             ("/v1.0/deviceManagement/exchangeConnectors/a/sync/b", 400),
             ("/v1.0/deviceManagement/managedDevices/a/sync", 400),
             ("/v1.0/deviceManagement/%FF", 400),
+            ("/v1.0/$batch/a", 400),
         ] {
             assert_eq!(read(path), Err(status), "{path}");
         }

@@ -1,11 +1,14 @@
 //! The Graph's routes.
 
 mod address;
+mod batch;
 mod collection;
 mod entity;
 mod etag;
 mod exchange_connectors;
 mod managed_devices;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use exconn_model::{CONNECTOR, TenantId};
@@ -46,10 +49,13 @@ pub(crate) struct Ask<'a> {
 pub(crate) async fn answer(
     service: &Service,
     operation: Operation,
-    caller: &Caller,
+    caller: &Arc<Caller>,
     target: &Target<'_>,
     call: Call<'_>,
 ) -> Result<Reply, Failure> {
+    if operation == Operation::Batch {
+        return batch::answer(service, caller, target, call).await;
+    }
     let Call { head, mut body, connection, .. } = call;
     let acceptable = match operation {
         Operation::CountConnectors | Operation::CountDevices => Acceptable::Text,

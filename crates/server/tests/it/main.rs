@@ -8,6 +8,7 @@
 
 mod audit;
 mod authorisation;
+mod batch;
 mod bodies;
 mod connectors;
 mod devices;
@@ -17,3 +18,4 @@ mod keyring;
 mod lists;
 mod protocol;
 mod serving;
+mod throttling;
