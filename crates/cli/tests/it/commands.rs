@@ -187,6 +187,7 @@ fn every_command_teaches_and_completions_know_them() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "that a command waits shows in real time")]
 fn commands_wait_when_the_service_asks_them_to() {
     let home = Home::new("http://127.0.0.1:9/PowerShell/", "");
     home.reconfigure("mode = \"off\"", "window = \"3s\"\napp_requests = 1");
