@@ -52,7 +52,12 @@ impl Home {
     }
 
     pub(crate) fn serve(&self) -> Service {
-        Service::start(&self.path("exconn.toml"), &self.path("data"))
+        self.serve_with(&[])
+    }
+
+    /// Serves with more arguments.
+    pub(crate) fn serve_with(&self, arguments: &[&str]) -> Service {
+        Service::start(&self.path("exconn.toml"), &self.path("data"), arguments)
     }
 }
 
@@ -65,10 +70,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    fn start(config: &Path, data: &Path) -> Self {
+    fn start(config: &Path, data: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_exconn"))
             .args(["serve", "--listen", "127.0.0.1:0", "--config"])
             .arg(config)
+            .args(arguments)
             .env("EXCONN_LOG", "trace")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -196,14 +202,19 @@ pub(crate) fn exconn(arguments: &[&str]) -> String {
 }
 
 /// Asks again and again until there is an answer, but not for ever.
+pub(crate) fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    until_within(BOUND, what, ask)
+}
+
+/// The same with a bound of one's own.
 #[expect(clippy::disallowed_methods, reason = "a bound on waiting is in real time")]
-pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until_within<T>(bound: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(began.elapsed() < BOUND, "waited too long until {what}");
+        assert!(began.elapsed() < bound, "waited too long until {what}");
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,4 +1,4 @@
-//! The vendor's own client library, unmodified, against the binary.
+//! `msgraph-sdk`.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ fn the_vendors_python_library_works_unmodified() {
     let service = home.serve();
     service.next_end(&[]);
     let output = Command::new(python())
-        .arg(repository_root().join("crates/cli/tests/vendor/msgraph_story.py"))
+        .arg(repository_root().join("crates/cli/tests/vendor/python/story.py"))
         .args([&service.url, &service.token])
         .output()
         .unwrap();
