@@ -9,7 +9,11 @@ use std::{
 use crate::{process, root};
 
 /// Requirement files, relative to the workspace.
-const REQUIREMENTS: [&str; 2] = ["peers/requirements.txt", "crates/cli/tests/vendor/python/requirements.txt"];
+const REQUIREMENTS: [&str; 3] = [
+    "peers/requirements.txt",
+    "crates/cli/tests/vendor/python/requirements.txt",
+    "crates/cli/tests/vendor/javascript/requirements.txt",
+];
 
 /// The folder with the package.json, the lock file and the settings that npm follows.
 const NODE: &str = "crates/cli/tests/vendor/javascript";
