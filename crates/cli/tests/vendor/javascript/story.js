@@ -199,7 +199,10 @@ const chapters = {
     await iterator.iterate();
     while (!iterator.isComplete()) {
       // One that was listed and one that was not yet go; one comes before and one behind what was listed.
-      for (const gone of [made[seen.length - 1], made[29 - removed.size / 2]]) {
+      const standing = made.filter((connector) => !removed.has(connector.id));
+      const before = standing.filter((connector) => seen.includes(connector.id));
+      const behind = standing.filter((connector) => !seen.includes(connector.id));
+      for (const gone of [...before.slice(-1), ...behind.slice(-1)]) {
         await client.api(one(gone)).delete();
         removed.add(gone.id);
       }
