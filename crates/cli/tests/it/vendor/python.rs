@@ -13,8 +13,7 @@ fn story(service: &Service) -> Command {
     let mut command = Command::new(python());
     command
         .arg(repository_root().join("crates/cli/tests/vendor/python/story.py"))
-        .args([&service.url, &service.token])
-        .env("PYTHONDONTWRITEBYTECODE", "1");
+        .args([&service.url, &service.token]);
     command
 }
 
