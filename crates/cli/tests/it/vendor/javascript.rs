@@ -2,7 +2,7 @@
 
 use exconn_testkit::{Peer, node, repository_root};
 
-use super::{run::tell, tls};
+use super::{tell, tls};
 use crate::service::Home;
 
 #[test]

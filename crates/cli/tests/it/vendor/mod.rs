@@ -5,5 +5,14 @@
 
 mod javascript;
 mod python;
-mod run;
 mod tls;
+
+use std::process::Command;
+
+use crate::program::output_of;
+
+/// Runs a story's chapters, each of which must come to its end.
+fn tell(command: &mut Command, chapters: &[&str]) {
+    let told = output_of(command.args(chapters));
+    assert_eq!(told.lines().collect::<Vec<_>>(), chapters);
+}

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use exconn_testkit::{Peer, python, repository_root};
 
-use super::{run::tell, tls};
+use super::{tell, tls};
 use crate::service::{Home, Service};
 
 const CHAPTERS: [&str; 6] = ["list", "change", "sync", "devices", "paging", "errors"];

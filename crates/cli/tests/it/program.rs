@@ -9,7 +9,7 @@ use std::{
 
 use crate::service::until_within;
 
-/// No story takes a tenth of it.
+/// None takes a tenth of it.
 const BOUND: Duration = Duration::from_secs(300);
 
 /// A process that does not outlive the test.
@@ -41,10 +41,4 @@ fn read(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
         pipe.read_to_end(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
     })
-}
-
-/// Runs a story's chapters, each of which must come to its end.
-pub(crate) fn tell(command: &mut Command, chapters: &[&str]) {
-    let told = output_of(command.args(chapters));
-    assert_eq!(told.lines().collect::<Vec<_>>(), chapters);
 }
