@@ -262,13 +262,33 @@ fn is_json(content_type: &HeaderValue) -> bool {
     kind.eq_ignore_ascii_case("application/json")
 }
 
+/// A header's name as the Graph spells it. In a batch it is a JSON member, and clients compare it as such: the vendor's
+/// library for JavaScript reads a body as JSON only if there is a `Content-Type`.
+fn spelled(name: &HeaderName) -> String {
+    match name.as_str() {
+        "etag" => "ETag".to_owned(),
+        "odata-version" => "OData-Version".to_owned(),
+        "www-authenticate" => "WWW-Authenticate".to_owned(),
+        name @ ("client-request-id" | "request-id") => name.to_owned(),
+        name => {
+            let mut begins = true;
+            let spell = |letter: char| {
+                let spelled = if begins { letter.to_ascii_uppercase() } else { letter };
+                begins = letter == '-';
+                spelled
+            };
+            name.chars().map(spell).collect()
+        }
+    }
+}
+
 impl Item {
     fn new(reply: Reply, identity: &Identity) -> Self {
         let Reply { status, mut headers, body, .. } = reply;
         identity.write(&mut headers);
         let is_json = headers.get(CONTENT_TYPE).is_some_and(is_json);
         let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-        let headers = headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+        let headers = headers.iter().map(|(name, value)| (spelled(name), text(value))).collect();
         Self { status: status.as_u16(), headers, body, is_json }
     }
 

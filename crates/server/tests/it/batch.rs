@@ -61,12 +61,12 @@ async fn the_whole_surface_works_in_one_batch() {
     let status = |id: &str| answers[id]["status"].as_u64().unwrap();
     assert_eq!(answers["list"]["body"]["value"][0]["serverName"], "ex01");
     assert!(answers["list"]["body"]["@odata.nextLink"].as_str().unwrap().starts_with("http://127.0.0.1:"));
-    let kind = answers["list"]["headers"]["content-type"].as_str().unwrap();
+    let kind = answers["list"]["headers"]["Content-Type"].as_str().unwrap();
     assert!(kind.starts_with("application/json;odata.metadata=minimal"), "{kind}");
     assert!(["2", "3"].contains(&answers["count"]["body"].as_str().unwrap()), "{:?}", answers["count"]);
-    assert_eq!(answers["count"]["headers"]["content-type"], "text/plain");
+    assert_eq!(answers["count"]["headers"]["Content-Type"], "text/plain");
     assert_eq!(answers["get"]["body"]["id"], first);
-    assert_eq!(answers["get"]["headers"]["etag"], "W/\"1\"");
+    assert_eq!(answers["get"]["headers"]["ETag"], "W/\"1\"");
     assert_eq!(answers["versioned"]["body"]["id"], first);
     assert_eq!(status("missing"), 404);
     let inner = &answers["missing"]["body"]["error"]["innerError"];
@@ -74,7 +74,7 @@ async fn the_whole_surface_works_in_one_batch() {
     assert_eq!(answers["change"]["body"]["exchangeAlias"], "ünïcode \u{1f4f1}");
     assert_eq!((status("sync"), answers["sync"].get("body")), (204, None));
     assert_eq!(status("create"), 201);
-    let location = answers["create"]["headers"]["location"].as_str().unwrap();
+    let location = answers["create"]["headers"]["Location"].as_str().unwrap();
     assert!(location.ends_with(answers["create"]["body"]["id"].as_str().unwrap()), "{location}");
     assert_eq!((status("delete"), answers["delete"].get("body")), (204, None));
     assert_eq!(answers["filter"]["body"]["@odata.count"], 0);
@@ -323,7 +323,7 @@ async fn each_request_is_throttled_on_its_own() {
     let answers = responses(&server, requests.into()).await;
     assert_eq!(answers["1"]["status"], 201);
     assert_eq!(answers["2"]["status"], 429);
-    assert_eq!(answers["2"]["headers"]["retry-after"], "10");
+    assert_eq!(answers["2"]["headers"]["Retry-After"], "10");
     assert_eq!(answers["2"]["body"]["error"]["code"], "TooManyRequests");
     server.end().await;
 }

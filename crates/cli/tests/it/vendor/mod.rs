@@ -9,7 +9,12 @@ mod tls;
 
 use std::process::Command;
 
-use crate::program::output_of;
+use crate::{program::output_of, service::Home};
+
+/// So few changes at once that every story has to wait.
+fn throttle(home: &Home) {
+    home.reconfigure("mode = \"off\"", "mode = \"on\"\nwindow = \"1s\"\napp_changes = 4");
+}
 
 /// Runs a story's chapters, each of which must come to its end.
 fn tell(command: &mut Command, chapters: &[&str]) {

@@ -4,10 +4,10 @@ use std::process::Command;
 
 use exconn_testkit::{Peer, python, repository_root};
 
-use super::{tell, tls};
+use super::{tell, throttle, tls};
 use crate::service::{Home, Service};
 
-const CHAPTERS: [&str; 6] = ["list", "change", "sync", "devices", "paging", "errors"];
+const CHAPTERS: [&str; 7] = ["list", "change", "sync", "devices", "paging", "errors", "batch"];
 
 fn story(service: &Service) -> Command {
     let mut command = Command::new(python());
@@ -30,4 +30,12 @@ fn the_vendors_python_library_works_over_tls() {
     let home = Home::new(peer.url(), "");
     let (service, authority) = tls::serve(&home);
     tell(story(&service).env("SSL_CERT_FILE", authority), &CHAPTERS);
+}
+
+#[test]
+fn the_vendors_python_library_waits_when_it_is_throttled() {
+    let peer = Peer::start(&["--count", "1", "--strict-uri"]);
+    let home = Home::new(peer.url(), "");
+    throttle(&home);
+    tell(&mut story(&home.serve()), &["retry"]);
 }

@@ -284,21 +284,23 @@ async def http2(graph: Graph) -> None:
 
 
 async def batch(graph: Graph) -> None:
-    """The library names what a request depends on `depends_on`, which the Graph does not know: so nothing waits."""
+    """The library drops what is in an answer's body (kiota-serialization-json 1.16 reads only texts as bytes)."""
     (connector,) = await graph.create_many("batch", 1)
     one = graph.one(connector)
     content = BatchRequestContent()
-    change = one.to_patch_request_information(Connector(version="2"))
-    content.add_request("1", BatchRequestItem(change, "1"))
-    content.add_request("2", BatchRequestItem(graph.connectors.to_get_request_information(query(filter=of("batch"))),
-                                              "2", depends_on=["1"]))
-    start = one.sync.to_post_request_information(SyncPostRequestBody(sync_type=SyncType.DeltaSync))
-    content.add_request("3", BatchRequestItem(start, "3", depends_on=["1"]))
-    wrong = graph.connectors.to_get_request_information(query(filter="serverNam eq 'a'"))
-    content.add_request("4", BatchRequestItem(wrong, "4"))
+
+    def add(number: str, request, depends_on=()) -> None:
+        content.add_request(number, BatchRequestItem(request, number, depends_on=list(depends_on)))
+
+    add("1", one.to_patch_request_information(Connector(version="2")))
+    add("2", graph.connectors.to_get_request_information(query(filter="version eq '2'", select=["id"])), ["1"])
+    add("3", one.sync.to_post_request_information(SyncPostRequestBody(sync_type=SyncType.DeltaSync)), ["1"])
+    add("4", graph.connectors.to_get_request_information(query(filter="serverNam eq 'a'")))
+    add("5", one.to_delete_request_information(), ["4"])
     answer = await BatchRequestBuilder(graph.adapter).post(content)
-    assert answer.get_response_status_codes() == {"1": 200, "2": 200, "3": 204, "4": 400}
-    assert answer.get_response_by_id("1", Connector).version == "2"
+    assert answer.get_response_status_codes() == {"1": 200, "2": 200, "3": 204, "4": 400, "5": 424}
+    assert answer.get_response_by_id("1").content_type.startswith("application/json")
+    assert (await one.get()).version == "2", "changed, and not deleted: that depended on a failure"
 
 
 async def retry(graph: Graph) -> None:
