@@ -2,7 +2,7 @@
 
 use exconn_model::{
     MAX_TEXT, Timestamp,
-    schema::{EntityType, EnumType, Property, PropertyType, Value},
+    schema::{EntityType, EnumType, Property, PropertyType, SENTINEL, Value},
 };
 
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
 
 /// Most members of a body, annotations included.
 pub const MAX_MEMBERS: usize = 100;
-const SENTINEL: &str = "unknownFutureValue";
 
 /// What becomes of `unknownFutureValue` in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,6 +193,8 @@ fn value(property: &Property, json: Json, sentinel: Sentinel) -> Result<Option<V
                 PropertyType::Boolean => "true or false".to_owned(),
                 PropertyType::DateTimeOffset => "a date and time such as 2026-01-31T08:00:00Z".to_owned(),
                 PropertyType::Enum(kind) => members(kind),
+                PropertyType::Int32 => "a whole number".to_owned(),
+                PropertyType::Complex(_) => "only what the service gives".to_owned(),
             },
         )),
     }
@@ -201,7 +202,7 @@ fn value(property: &Property, json: Json, sentinel: Sentinel) -> Result<Option<V
 
 fn members(kind: &EnumType) -> String {
     let names: Vec<&str> =
-        kind.members.iter().map(|(name, _)| *name).filter(|name| *name != SENTINEL).collect();
+        kind.members.iter().map(|member| member.name).filter(|name| *name != SENTINEL).collect();
     names.join(", ")
 }
 

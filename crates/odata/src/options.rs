@@ -147,6 +147,9 @@ pub enum OptionsError {
         /// The entity.
         entity: &'static str,
     },
+    /// A structure in `$orderby`.
+    #[error("'{0}' is a structure; '$orderby' takes properties with a single value.")]
+    OrderStructure(String),
     /// A direction that is neither `asc` nor `desc`.
     #[error("'{0}' is not a direction in '$orderby': write asc or desc, and separate properties by commas.")]
     Direction(String),
@@ -295,6 +298,9 @@ fn order(value: &str, entity: &'static EntityType) -> Result<Vec<OrderBy>, Optio
         let name = words.next().unwrap_or_default();
         let unknown = || OptionsError::OrderProperty { name: excerpt(name), entity: entity.name };
         let property = entity.position(name).ok_or_else(unknown)?;
+        if entity.properties.get(property).is_some_and(|property| property.kind.is_structure()) {
+            return Err(OptionsError::OrderStructure(excerpt(name)));
+        }
         let descending = match words.next() {
             None => false,
             Some(word) if word.eq_ignore_ascii_case("asc") => false,

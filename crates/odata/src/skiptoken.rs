@@ -24,11 +24,16 @@ pub fn seal(after: &After, scope: &str, key: &[u8; 32]) -> String {
     write_text(&mut content, &after.id);
     for value in &after.keys {
         match value {
-            Value::Null => content.push(b'n'),
+            // Nothing is ordered by a structure.
+            Value::Null | Value::Complex(..) => content.push(b'n'),
             Value::Boolean(value) => content.extend([b'b', u8::from(*value)]),
             Value::Text(text) => {
                 content.push(b't');
                 write_text(&mut content, text);
+            }
+            Value::Int32(number) => {
+                content.push(b'i');
+                content.extend(number.to_be_bytes());
             }
             Value::Timestamp(moment) => {
                 content.push(b'd');
@@ -69,6 +74,7 @@ pub fn open(
             (b'n', _) => Value::Null,
             (b'b', PropertyType::Boolean) => Value::Boolean(reader.byte()? != 0),
             (b't', PropertyType::String) => Value::Text(reader.text()?.into()),
+            (b'i', PropertyType::Int32) => Value::Int32(i32::from_be_bytes(reader.array()?)),
             (b'd', PropertyType::DateTimeOffset) => {
                 Value::Timestamp(Timestamp::from_ticks(i64::from_be_bytes(reader.array()?)))
             }

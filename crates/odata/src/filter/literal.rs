@@ -40,6 +40,9 @@ pub(super) fn literal(
         (PropertyType::Enum(kind), Raw::Word(name)) if kind.number_of(&name).is_some() => {
             member(kind, &name).map_err(failed)
         }
+        (PropertyType::Int32, Raw::Word(word)) if word.parse::<i32>().is_ok() => {
+            Ok(Value::Int32(word.parse().unwrap_or_default()))
+        }
         (_, Raw::Word(word)) if word.starts_with(|c: char| c.is_alphabetic() || c == '_') => {
             Err(unknown(&word, at, entity))
         }
@@ -79,7 +82,7 @@ fn member(kind: &'static EnumType, name: &str) -> Result<Value<'static>, Problem
     match kind.number_of(name) {
         Some(number) => Ok(Value::Enum(kind, number)),
         None => {
-            let members: Vec<&str> = kind.members.iter().map(|(name, _)| *name).collect();
+            let members: Vec<&str> = kind.members.iter().map(|member| member.name).collect();
             Err(Problem::Member { member: excerpt(name), kind: kind.name, members: members.join(", ") })
         }
     }
@@ -96,7 +99,9 @@ fn type_name(kind: PropertyType) -> String {
         PropertyType::Boolean => "a Boolean".to_owned(),
         PropertyType::String => "a text".to_owned(),
         PropertyType::DateTimeOffset => "a date and time".to_owned(),
+        PropertyType::Int32 => "a whole number".to_owned(),
         PropertyType::Enum(kind) => format!("a microsoft.graph.{}", kind.name),
+        PropertyType::Complex(kind) => format!("a microsoft.graph.{}", kind.name),
     }
 }
 

@@ -206,6 +206,9 @@ impl Parser {
             Token::Word(word) => match self.entity.position(&word) {
                 Some(position) => {
                     let kind = self.entity.properties.get(position).map_or(PropertyType::String, |p| p.kind);
+                    if kind.is_structure() {
+                        return Err(self.unexpected("a property with a single value"));
+                    }
                     Raw::Property(position, kind)
                 }
                 None => match word.to_ascii_lowercase().as_str() {

@@ -51,7 +51,9 @@ fn literal(value: &Value<'_>) -> String {
         Value::Null => "null".to_owned(),
         Value::Boolean(value) => value.to_string(),
         Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
+        Value::Int32(number) => number.to_string(),
         Value::Timestamp(moment) => moment.to_string(),
+        Value::Complex(..) => unreachable!("nothing compares a structure"),
         Value::Enum(kind, number) => {
             format!("microsoft.graph.{}'{}'", kind.name, kind.name_of(*number).unwrap())
         }
@@ -62,11 +64,13 @@ fn value_of(kind: PropertyType) -> BoxedStrategy<Value<'static>> {
     let value = match kind {
         PropertyType::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
         PropertyType::String => "[^\\x00]{0,8}".prop_map(|text| Value::Text(text.into())).boxed(),
+        PropertyType::Int32 => any::<i32>().prop_map(Value::Int32).boxed(),
+        PropertyType::Complex(_) => Just(Value::Null).boxed(),
         PropertyType::DateTimeOffset => (Timestamp::UNSET.ticks()..=Timestamp::MAX.ticks())
             .prop_map(|ticks| Value::Timestamp(Timestamp::from_ticks(ticks)))
             .boxed(),
         PropertyType::Enum(kind) => {
-            select(kind.members).prop_map(move |(_, number)| Value::Enum(kind, number)).boxed()
+            select(kind.members).prop_map(move |member| Value::Enum(kind, member.number)).boxed()
         }
     };
     prop_oneof![9 => value, 1 => Just(Value::Null)].boxed()

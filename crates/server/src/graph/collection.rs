@@ -6,7 +6,7 @@ use exconn_model::schema::{Entity, Value};
 use exconn_odata::{
     options::{self, Options, Purpose},
     query::{After, Filter, Query},
-    render::{self, Metadata, View},
+    render::{self, Metadata},
     skiptoken,
 };
 use exconn_store::Page;
@@ -72,7 +72,7 @@ impl<E: Entity> List<E> {
             _ => None,
         };
         let select = self.options.select.as_deref();
-        let view = View { root: ask.root, set: self.set, metadata: self.metadata, select };
+        let view = ask.view(self.set, self.metadata, select);
         let body = render::collection(view, &page.items, count, next.as_deref());
         let applied = ask.preferences.applied(false, self.capped);
         Ok(ask.odata(self.metadata, body).with_header(PREFERENCE_APPLIED, applied))

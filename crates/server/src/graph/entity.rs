@@ -3,7 +3,7 @@
 use exconn_model::schema::Entity;
 use exconn_odata::{
     options::{self, Options, Purpose},
-    render::{self, View},
+    render,
 };
 use http::{StatusCode, header::ETAG};
 
@@ -21,13 +21,25 @@ pub(super) fn reply<E: Entity>(
     set: &str,
     entity: &E,
     options: &Options,
-    revision: Option<i64>,
 ) -> Result<Reply, Failure> {
     let metadata = ask.metadata(options)?;
-    let view = View { root: ask.root, set, metadata, select: options.select.as_deref() };
-    let tag = revision.map(etag::text);
-    let reply = ask.odata(metadata, render::entity(view, entity, tag.as_deref()));
-    Ok(reply.with_header(ETAG, revision.and_then(etag::of)))
+    let view = ask.view(set, metadata, options.select.as_deref());
+    let applied = ask.preferences.applied(false, false);
+    let reply = ask.odata(metadata, render::entity(view, entity)).with_header(PREFERENCE_APPLIED, applied);
+    Ok(reply.with_header(ETAG, entity.revision().and_then(etag::of)))
+}
+
+/// 200 with the entity that is alone at `path`.
+pub(super) fn single<E: Entity>(
+    ask: &Ask<'_>,
+    path: &str,
+    entity: &E,
+    options: &Options,
+) -> Result<Reply, Failure> {
+    let metadata = ask.metadata(options)?;
+    let view = ask.view(path, metadata, options.select.as_deref());
+    let applied = ask.preferences.applied(false, false);
+    Ok(ask.odata(metadata, render::single(view, entity)).with_header(PREFERENCE_APPLIED, applied))
 }
 
 /// What a change made of an entity: the entity, or nothing if the client prefers that.
@@ -35,13 +47,12 @@ pub(super) fn changed<E: Entity>(
     ask: &Ask<'_>,
     set: &str,
     entity: &E,
-    revision: i64,
     status: StatusCode,
 ) -> Result<Reply, Failure> {
     let reply = if ask.preferences.minimal {
-        Reply::empty().with_header(ETAG, etag::of(revision))
+        Reply::empty().with_header(ETAG, entity.revision().and_then(etag::of))
     } else {
-        reply(ask, set, entity, &Options::default(), Some(revision))?.with_status(status)
+        reply(ask, set, entity, &Options::default())?.with_status(status)
     };
     Ok(reply.with_header(PREFERENCE_APPLIED, ask.preferences.applied(true, false)))
 }

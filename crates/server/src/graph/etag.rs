@@ -1,3 +1,4 @@
+use exconn_odata::render::entity_tag;
 use http::{HeaderMap, HeaderValue, header::IF_MATCH};
 
 /// A revision that no row has.
@@ -5,12 +6,7 @@ const NEVER: i64 = -1;
 
 /// The weak entity tag of a revision.
 pub(super) fn of(revision: i64) -> Option<HeaderValue> {
-    HeaderValue::try_from(text(revision)).ok()
-}
-
-/// Its text, as `@odata.etag` shows it.
-pub(super) fn text(revision: i64) -> String {
-    format!("W/\"{revision}\"")
+    HeaderValue::try_from(entity_tag(revision)).ok()
 }
 
 /// What `If-Match` demands.

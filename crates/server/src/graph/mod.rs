@@ -14,7 +14,7 @@ use bytes::Bytes;
 use exconn_model::{CONNECTOR, TenantId};
 use exconn_odata::{
     options::{self, Options, Purpose},
-    render::Metadata,
+    render::{Metadata, View},
 };
 use http::{HeaderName, HeaderValue, request::Parts};
 
@@ -113,6 +113,11 @@ impl Ask<'_> {
             None if options.format_json => Ok(Metadata::Minimal),
             None => Err(Failure::NotAcceptable),
         }
+    }
+
+    /// What an answer from the path `set` shows.
+    fn view<'v>(&'v self, set: &'v str, metadata: Metadata, select: Option<&'v [usize]>) -> View<'v> {
+        View { root: self.root, set, metadata, select, unknown_members: self.preferences.unknown_members }
     }
 
     /// 200 with an OData body.

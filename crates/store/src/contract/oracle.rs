@@ -80,7 +80,7 @@ fn compare(a: &Value<'_>, b: &Value<'_>) -> Ordering {
         (Value::Null, _) => Ordering::Less,
         (_, Value::Null) => Ordering::Greater,
         (Value::Text(a), Value::Text(b)) => a.cmp(b),
-        (Value::Enum(_, a), Value::Enum(_, b)) => a.cmp(b),
+        (Value::Enum(_, a), Value::Enum(_, b)) | (Value::Int32(a), Value::Int32(b)) => a.cmp(b),
         (Value::Timestamp(a), Value::Timestamp(b)) => a.cmp(b),
         (Value::Boolean(a), Value::Boolean(b)) => a.cmp(b),
         _ => panic!("values of two types are compared"),

@@ -209,10 +209,11 @@ pub(super) fn count(
 
 fn bound(value: &Value<'_>) -> SqlValue {
     match value {
-        Value::Null => SqlValue::Null,
+        // The query engine compares no structures.
+        Value::Null | Value::Complex(..) => SqlValue::Null,
         Value::Boolean(value) => SqlValue::Integer(i64::from(*value)),
         Value::Text(text) => SqlValue::Text(text.clone().into_owned()),
         Value::Timestamp(moment) => SqlValue::Integer(moment.ticks()),
-        Value::Enum(_, number) => SqlValue::Integer(i64::from(*number)),
+        Value::Int32(number) | Value::Enum(_, number) => SqlValue::Integer(i64::from(*number)),
     }
 }

@@ -22,8 +22,8 @@ pub(in crate::graph) async fn create(ask: &Ask<'_>, body: &mut RequestBody) -> R
     let connector = service.store.create_connector(ask.tenant(), id, draft, run, service.clock.now()).await?;
     service.agents.wake(id);
     let location = HeaderValue::try_from(format!("{}/{SET}/{id}", ask.root)).ok();
-    let mut reply = entity::changed(ask, SET, &connector, connector.revision, StatusCode::CREATED)?
-        .with_header(LOCATION, location.clone());
+    let mut reply =
+        entity::changed(ask, SET, &connector, StatusCode::CREATED)?.with_header(LOCATION, location.clone());
     if reply.status == StatusCode::NO_CONTENT {
         // Without a body the id stands here (OData 4.0 protocol, 8.3.3).
         reply = reply.with_header(HeaderName::from_static("odata-entityid"), location);

@@ -17,5 +17,5 @@ pub(in crate::graph) async fn update(ask: &Ask<'_>, body: &mut RequestBody) -> R
     let condition = etag::condition(&ask.head.headers);
     let current = async { Ok::<_, Failure>(store.connector(tenant, id).await?.revision) };
     let connector = store.update_connector(tenant, id, change, condition.expected(current).await?).await?;
-    entity::changed(ask, SET, &connector, connector.revision, StatusCode::OK)
+    entity::changed(ask, SET, &connector, StatusCode::OK)
 }
