@@ -8,6 +8,7 @@ pub mod body;
 mod excerpt;
 pub mod filter;
 mod json;
+pub mod metadata;
 pub mod options;
 pub mod query;
 pub mod render;

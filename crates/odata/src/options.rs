@@ -162,6 +162,9 @@ pub enum OptionsError {
     /// A format that is not offered.
     #[error("The query option '$format' takes only json.")]
     Format,
+    /// A format of the metadata that is not offered.
+    #[error("The query option '$format' takes xml or json here, not '{0}'.")]
+    MetadataFormat(String),
     /// `$skiptoken` that is too long to be one.
     #[error("The $skiptoken is not one that this service gave.")]
     SkipToken,
@@ -174,15 +177,8 @@ pub fn parse(
     purpose: Purpose,
     entity: &'static EntityType,
 ) -> Result<Options, OptionsError> {
-    let query = query.unwrap_or_default();
-    if query.len() > MAX_QUERY {
-        return Err(OptionsError::TooLong);
-    }
     let mut options = Options::default();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (decoded(name)?, decoded(value)?);
-        let option = known(name.trim())?;
+    for (option, value) in pairs(query)? {
         if !purpose.allows(option) {
             return Err(OptionsError::Unsupported(option));
         }
@@ -190,9 +186,23 @@ pub fn parse(
             return Err(OptionsError::Repeated(option));
         }
         options.read(option, &value, entity)?;
-        options.given.push((option, value.into_owned()));
+        options.given.push((option, value));
     }
     Ok(options)
+}
+
+/// The options of a query and their decoded values, in the order given.
+pub(crate) fn pairs(query: Option<&str>) -> Result<Vec<(&'static str, String)>, OptionsError> {
+    let query = query.unwrap_or_default();
+    if query.len() > MAX_QUERY {
+        return Err(OptionsError::TooLong);
+    }
+    let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (name, value) = (decoded(name)?, decoded(value)?);
+        Ok((known(name.trim())?, value.into_owned()))
+    });
+    pairs.collect()
 }
 
 /// Percent-decoded, with `+` for a space as forms write it.

@@ -17,6 +17,9 @@ pub const MAX_NODES: usize = 256;
 /// Most literals of one `in`.
 pub const MAX_LIST: usize = 200;
 
+/// The functions that a filter may call.
+pub const FUNCTIONS: [&str; 3] = ["contains", "startswith", "endswith"];
+
 /// Why a text is not a filter of an entity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Invalid filter clause at position {position}: {problem}")]

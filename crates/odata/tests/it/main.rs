@@ -9,6 +9,7 @@
 mod body;
 mod filter;
 mod filter_text;
+mod metadata;
 mod options;
 mod render;
 mod seeds;
