@@ -9,6 +9,7 @@ mod excerpt;
 pub mod filter;
 mod json;
 pub mod metadata;
+pub mod openapi;
 pub mod options;
 pub mod query;
 pub mod render;

@@ -47,12 +47,14 @@ pub enum Purpose {
     Count,
     /// One entity.
     Entity,
+    /// A document that is no entity.
+    Document,
     /// A change: no options.
     Nothing,
 }
 
 impl Purpose {
-    fn allows(self, option: &str) -> bool {
+    pub(crate) fn allows(self, option: &str) -> bool {
         match self {
             Self::List => {
                 matches!(
@@ -69,6 +71,7 @@ impl Purpose {
             }
             Self::Count => matches!(option, "$filter" | "$format"),
             Self::Entity => matches!(option, "$select" | "$format"),
+            Self::Document => option == "$format",
             Self::Nothing => false,
         }
     }

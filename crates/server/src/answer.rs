@@ -22,7 +22,7 @@ use crate::{
     wire::{Connection, Identity, RequestBody},
 };
 
-const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
+pub(crate) const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
 
 /// A request on its way through: one that came over a connection, or one of a batch.
 pub(crate) struct Call<'a> {
@@ -85,7 +85,7 @@ impl Service {
         let route =
             routes::find(target.place, &head.method).map_err(|allowed| Failure::Method { allowed })?;
         trace.route = Some(route);
-        let Some(caller) = caller else { return self.answer_anyone(route.operation).await };
+        let Some(caller) = caller else { return self.answer_anyone(route.operation, &target, head).await };
         if let Some(throttle) = &self.throttle {
             throttle.admit(&caller, route.operation.is_change(), self.clock.now())?;
         }
@@ -104,10 +104,17 @@ impl Service {
     }
 
     /// Answers what needs no token.
-    async fn answer_anyone(&self, operation: Operation) -> Result<Reply, Failure> {
+    async fn answer_anyone(
+        &self,
+        operation: Operation,
+        target: &Target<'_>,
+        head: &Parts,
+    ) -> Result<Reply, Failure> {
         match operation {
             Operation::Live => Ok(Reply::text("alive")),
             Operation::Ready => self.ready().await,
+            Operation::GetMetadata => graph::get_metadata(head),
+            Operation::GetGraphDescription => graph::get_description(target.version, head),
             _ => Err(Failure::NotFound),
         }
     }
@@ -152,8 +159,8 @@ fn finish(reply: Reply, identity: &Identity, connection: &Connection) -> Respons
     *response.headers_mut() = reply.headers;
     let headers = response.headers_mut();
     identity.write(headers);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(ODATA_VERSION, HeaderValue::from_static("4.0"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(ODATA_VERSION).or_insert(HeaderValue::from_static("4.0"));
     if connection.secure {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }

@@ -127,7 +127,7 @@ impl Failure {
             Self::TooMany(reason) => reason.to_string().into(),
             Self::NotAcceptable => {
                 "None of the media types in Accept can be given. Accepted are application/json with \
-                 odata.metadata none, minimal or full; for $count, text/plain."
+                 odata.metadata none, minimal or full; for $count, text/plain; for $metadata, application/xml too."
                     .into()
             }
             Self::Body(error) => body_message(*error).into(),
@@ -241,7 +241,7 @@ impl From<body::BodyError> for Failure {
 impl From<OptionsError> for Failure {
     fn from(error: OptionsError) -> Self {
         match error {
-            OptionsError::Format => Self::NotAcceptable,
+            OptionsError::Format | OptionsError::MetadataFormat(_) => Self::NotAcceptable,
             error => Self::bad(error.to_string()),
         }
     }

@@ -5,6 +5,7 @@ mod answer;
 mod app;
 mod audit;
 pub mod auth;
+mod document;
 mod exconn;
 mod failure;
 mod graph;

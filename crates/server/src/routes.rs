@@ -31,6 +31,10 @@ pub(crate) enum Operation {
     GetDevice,
     GetDeviceOverview,
     Batch,
+    GetDeviceManagement,
+    GetServiceDocument,
+    GetMetadata,
+    GetGraphDescription,
     ListRuns,
     GetRun,
     GetDescription,
@@ -50,6 +54,10 @@ pub(crate) enum Place {
     Device,
     DeviceOverview,
     Batch,
+    DeviceManagement,
+    ServiceDocument,
+    Metadata,
+    GraphDescription,
     ConnectorRuns,
     Run,
     Description,
@@ -84,6 +92,10 @@ const READ: Access = Access::Needs(Need::ReadConnectors);
 const CHANGE: Access = Access::Needs(Need::ChangeConnectors);
 const DEVICES: Access = Access::Needs(Need::ReadDevices);
 
+const SERVICE: &str = "/{version}/";
+const METADATA: &str = "/{version}/$metadata";
+const GRAPH_DESCRIPTION: &str = "/{version}/openapi.json";
+const MANAGEMENT: &str = "/{version}/deviceManagement";
 const CONNECTORS: &str = "/{version}/deviceManagement/exchangeConnectors";
 const CONNECTORS_COUNT: &str = "/{version}/deviceManagement/exchangeConnectors/$count";
 const CONNECTOR: &str = "/{version}/deviceManagement/exchangeConnectors/{id}";
@@ -100,7 +112,18 @@ pub(crate) const HEALTH: &str = "/healthz";
 pub(crate) const READINESS: &str = "/readyz";
 
 /// Every route.
-pub static ROUTES: [Route; 17] = [
+pub static ROUTES: [Route; 21] = [
+    route(Method::GET, SERVICE, Access::Token, Place::ServiceDocument, Operation::GetServiceDocument),
+    // What everyone can read in the source tells nothing about anyone's data, and generators send no token.
+    route(Method::GET, METADATA, Access::Open, Place::Metadata, Operation::GetMetadata),
+    route(
+        Method::GET,
+        GRAPH_DESCRIPTION,
+        Access::Open,
+        Place::GraphDescription,
+        Operation::GetGraphDescription,
+    ),
+    route(Method::GET, MANAGEMENT, READ, Place::DeviceManagement, Operation::GetDeviceManagement),
     route(Method::GET, CONNECTORS, READ, Place::Connectors, Operation::ListConnectors),
     route(Method::POST, CONNECTORS, CHANGE, Place::Connectors, Operation::CreateConnector),
     route(Method::GET, CONNECTORS_COUNT, READ, Place::ConnectorsCount, Operation::CountConnectors),

@@ -50,6 +50,13 @@ pub(super) fn of_container() -> Vec<Annotation> {
         texts("Org.OData.Capabilities.V1.SupportedMetadataFormats", &["application/xml", "application/json"]),
         flag("Org.OData.Capabilities.V1.KeyAsSegmentSupported", true),
         flag("Org.OData.Capabilities.V1.AsynchronousRequestsSupported", false),
+        Annotation {
+            term: "Org.OData.Capabilities.V1.BatchSupport",
+            value: Annotated::Record(vec![
+                ("Supported", Annotated::Boolean(true)),
+                ("SupportedFormats", Annotated::Texts(vec!["application/json"])),
+            ]),
+        },
     ]
 }
 

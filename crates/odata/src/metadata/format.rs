@@ -13,13 +13,21 @@ pub enum Format {
 }
 
 impl Format {
-    /// Reads a media type, or its short name in `$format`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        let is = |known: [&str; 2]| known.iter().any(|known| name.eq_ignore_ascii_case(known));
-        match () {
-            () if is(["xml", "application/xml"]) => Some(Self::Xml),
-            () if is(["json", "application/json"]) => Some(Self::Json),
-            () => None,
+    /// The form of this media type.
+    pub fn from_media_type(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "application/xml" => Some(Self::Xml),
+            "application/json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    /// The form of this name in `$format`: a media type or its abbreviation (OData 4.0 URL conventions, 5.1.8).
+    fn from_name(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "xml" => Some(Self::Xml),
+            "json" => Some(Self::Json),
+            media_type => Self::from_media_type(media_type),
         }
     }
 }

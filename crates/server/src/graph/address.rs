@@ -45,22 +45,26 @@ pub(crate) fn resolve(path: &str) -> Result<Target<'_>, Failure> {
     let mut segments = rest.split('/').map(Segment::read);
     let mut next = || segments.next().transpose();
 
+    let alone = |place| Ok(Target { place, id: None, version: Some(version) });
+    if rest.is_empty() {
+        return alone(Place::ServiceDocument);
+    }
     let root = next()?.filter(|segment| !segment.name.is_empty());
     let Some(root) = root else { return Err(Failure::bad("The request names no resource.")) };
-    if root.is("$batch") {
-        return match next()? {
-            None => Ok(Target { place: Place::Batch, id: None, version: Some(version) }),
-            Some(segment) => Err(segment.unknown()),
-        };
+    for (name, place) in
+        [("$batch", Place::Batch), ("$metadata", Place::Metadata), ("openapi.json", Place::GraphDescription)]
+    {
+        if root.is(name) {
+            return match next()? {
+                None => alone(place),
+                Some(segment) => Err(segment.unknown()),
+            };
+        }
     }
     if !root.is("deviceManagement") {
         return Err(root.unknown());
     }
-    let Some(collection) = next()? else {
-        return Err(Failure::bad(
-            "Name a part of deviceManagement: exchangeConnectors, managedDevices or managedDeviceOverview.",
-        ));
-    };
+    let Some(collection) = next()? else { return alone(Place::DeviceManagement) };
     let (many, one, count) = match collection.name.as_ref() {
         name if name.eq_ignore_ascii_case("exchangeConnectors") => {
             (Place::Connectors, Place::Connector, Place::ConnectorsCount)
@@ -170,6 +174,13 @@ mod tests {
             ("/v1.0/deviceManagement/managedDevices/a", (Place::Device, id("a"))),
             ("/v1.0/deviceManagement/managedDeviceOverview", (Place::DeviceOverview, None)),
             ("/beta/%24batch", (Place::Batch, None)),
+            ("/v1.0/deviceManagement", (Place::DeviceManagement, None)),
+            ("/beta/deviceManagement/", (Place::DeviceManagement, None)),
+            ("/v1.0", (Place::ServiceDocument, None)),
+            ("/beta/", (Place::ServiceDocument, None)),
+            ("/v1.0/$metadata", (Place::Metadata, None)),
+            ("/beta/%24Metadata/", (Place::Metadata, None)),
+            ("/v1.0/openapi.json", (Place::GraphDescription, None)),
         ] {
             assert_eq!(read(path), Ok(place), "{path}");
         }
@@ -181,8 +192,10 @@ mod tests {
             ("", 404),
             ("/", 404),
             ("/v3.0/deviceManagement/exchangeConnectors", 404),
-            ("/v1.0", 400),
-            ("/v1.0/", 400),
+            ("/v1.0///", 400),
+            ("/v1.0/$metadata/deviceManagement", 400),
+            ("/v1.0/$metadata('a')", 400),
+            ("/v1.0/openapi.json/a", 400),
             ("/v1.0//exchangeConnectors", 400),
             ("/v1.0/deviceManagement('a')/exchangeConnectors", 400),
             ("/v1.0/deviceManagement/exchangeConnectors//sync", 400),

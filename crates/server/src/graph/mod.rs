@@ -3,10 +3,14 @@
 mod address;
 mod batch;
 mod collection;
+mod device_management;
 mod entity;
 mod etag;
 mod exchange_connectors;
 mod managed_devices;
+mod metadata;
+mod openapi;
+mod service_document;
 
 use std::sync::Arc;
 
@@ -29,6 +33,8 @@ use crate::{
 };
 
 pub(crate) use address::{Version, resolve};
+pub(crate) use metadata::get_metadata;
+pub(crate) use openapi::get_description;
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
@@ -85,6 +91,8 @@ pub(crate) async fn answer(
         Operation::CountDevices => managed_devices::count(&ask).await,
         Operation::GetDevice => managed_devices::get(&ask).await,
         Operation::GetDeviceOverview => managed_devices::overview(&ask).await,
+        Operation::GetDeviceManagement => device_management::get(&ask),
+        Operation::GetServiceDocument => service_document::get(&ask),
         _ => Err(Failure::NotFound),
     }
 }
@@ -113,6 +121,11 @@ impl Ask<'_> {
             None if options.format_json => Ok(Metadata::Minimal),
             None => Err(Failure::NotAcceptable),
         }
+    }
+
+    /// Refuses before a change what could not be answered after it.
+    fn can_show_entity(&self) -> Result<(), Failure> {
+        if self.preferences.minimal { Ok(()) } else { self.metadata(&Options::default()).map(drop) }
     }
 
     /// What an answer from the path `set` shows.

@@ -9,7 +9,7 @@ mod prefer;
 
 use std::{net::SocketAddr, sync::Arc};
 
-pub(crate) use accept::Acceptable;
+pub(crate) use accept::{Acceptable, accepted_format};
 pub(crate) use body::{BodyError, RequestBody, read_json};
 pub(crate) use identity::Identity;
 pub(crate) use origin::Origin;

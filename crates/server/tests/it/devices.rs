@@ -35,7 +35,7 @@ fn observed(number: u128) -> ObservedDevice {
 }
 
 /// Puts devices into the store as an agent's full sync does.
-async fn sync_devices(server: &Server, count: u128) -> ConnectorId {
+pub(crate) async fn sync_devices(server: &Server, count: u128) -> ConnectorId {
     let id: ConnectorId = server.create("{}").await.parse().unwrap();
     let (tenant, now) = (server.keyring.tenant(), server.clock.now());
     let until = now.after(Duration::from_secs(60));

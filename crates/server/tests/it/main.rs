@@ -16,6 +16,8 @@ mod exconn;
 mod harness;
 mod keyring;
 mod lists;
+mod metadata;
+mod openapi;
 mod protocol;
 mod serving;
 mod throttling;

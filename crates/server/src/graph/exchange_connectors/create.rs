@@ -15,6 +15,7 @@ use crate::{
 /// `POST …/exchangeConnectors`: the connector and its first full sync are stored together.
 pub(in crate::graph) async fn create(ask: &Ask<'_>, body: &mut RequestBody) -> Result<Reply, Failure> {
     ask.no_options()?;
+    ask.can_show_entity()?;
     let change = change::for_create(&ask.json(body).await?)?;
     let service = ask.service;
     let (id, run) = (ConnectorId(service.entropy.uuid()), RunId(service.entropy.uuid()));

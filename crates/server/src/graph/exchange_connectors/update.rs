@@ -11,6 +11,7 @@ use crate::{
 /// `PATCH …/exchangeConnectors/{id}`: changes what the body names.
 pub(in crate::graph) async fn update(ask: &Ask<'_>, body: &mut RequestBody) -> Result<Reply, Failure> {
     ask.no_options()?;
+    ask.can_show_entity()?;
     let id = id(ask)?;
     let (store, tenant) = (&ask.service.store, ask.tenant());
     let change = change::for_update(&ask.json(body).await?, ask.id)?;
