@@ -106,8 +106,11 @@ fn schema(document: &Element) -> &Element {
     document.one("edmx:DataServices").one("Schema")
 }
 
-/// Type and nullability of each property, as the vendor's metadata of v1.0 and beta gives them.
-const PROPERTIES: [(&str, &[(&str, &str, bool)]); 4] = [
+/// Name, type and nullability of a property.
+type Facts = (&'static str, &'static str, bool);
+
+/// The properties of each entity, as the vendor's metadata of v1.0 and beta gives them.
+const PROPERTIES: [(&str, &[Facts]); 4] = [
     ("entity", &[("id", "Edm.String", false)]),
     (
         "deviceManagementExchangeConnector",
@@ -380,9 +383,11 @@ fn of_xml(element: &Element, path: &str, statements: &mut Statements) {
             }
             None => value,
         };
-        let is_default = matches!((name.as_str(), value), ("Name" | "Term", _) | ("Type", "Edm.String"))
-            || (element.name != "NavigationProperty" && name == "Nullable");
-        if !is_default && !(name == "Nullable" && value == "false") {
+        let is_default = matches!(
+            (name.as_str(), value),
+            ("Name" | "Term", _) | ("Type", "Edm.String") | ("Nullable", "false")
+        );
+        if !is_default {
             say(statements, &format!("{path}/${name}"), value);
         }
     }

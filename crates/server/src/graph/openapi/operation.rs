@@ -13,6 +13,8 @@ use serde_json::{Map, Value, json};
 use super::responses::{failure, success};
 use crate::routes::{Access, Operation};
 
+const SYNC: &str = "deviceManagement.exchangeConnectors.deviceManagementExchangeConnector.sync";
+
 /// What an operation does, in the few forms that there are.
 #[derive(Clone, Copy, Debug)]
 enum Form {
@@ -80,12 +82,7 @@ impl Described {
                 connector,
                 "Remove a connector with its devices.",
             ),
-            Op::SyncConnector => described(
-                Form::Sync,
-                "deviceManagement.exchangeConnectors.deviceManagementExchangeConnector.sync",
-                connector,
-                "Queue a sync.",
-            ),
+            Op::SyncConnector => described(Form::Sync, SYNC, connector, "Queue a sync."),
             Op::ListDevices => {
                 described(Form::List, "deviceManagement.ListManagedDevices", device, "List devices.")
             }
@@ -131,11 +128,7 @@ impl Described {
 
     /// What the route table's `{id}` is called here.
     pub(super) fn id_parameter(&self) -> &'static str {
-        if self.entity.name == CONNECTOR.name {
-            "{deviceManagementExchangeConnector-id}"
-        } else {
-            "{managedDevice-id}"
-        }
+        id_parameter(self.entity)
     }
 
     /// The operation object; `suffix` tells the operations of one action's two names apart.
@@ -217,7 +210,8 @@ impl Described {
         match self.form {
             Form::List => {
                 let page = ("application/json", openapi::collection(self.entity));
-                vec![success(ok, "A page.", Some(page), &["Preference-Applied"])]
+                let page = success(ok, "A page.", Some(page), &["Preference-Applied"]);
+                vec![with_links(page, links(self.entity, "/value/0/id"))]
             }
             Form::Count => {
                 let digits = json!({"type": "integer", "format": "int64", "minimum": 0});
@@ -228,15 +222,13 @@ impl Described {
                 vec![success(ok, "The entity.", entity, &headers)]
             }
             Form::Create => {
-                let mut created = success(
+                let created = success(
                     StatusCode::CREATED,
                     "The new entity.",
                     entity,
                     &["Location", "ETag", "Preference-Applied"],
                 );
-                if let Value::Object(members) = &mut created.1 {
-                    members.insert("links".to_owned(), links());
-                }
+                let created = with_links(created, links(self.entity, "/id"));
                 let headers = ["Location", "ETag", "OData-EntityId", "Preference-Applied"];
                 let minimal = "Created, with Prefer: return=minimal.";
                 vec![created, success(StatusCode::NO_CONTENT, minimal, None, &headers)]
@@ -317,20 +309,42 @@ fn demand(access: Access) -> String {
     }
 }
 
-/// What can be done with a new entity.
-fn links() -> Value {
-    let link = |operation: &str| {
-        json!({
-            "operationId": operation,
-            "parameters": {"deviceManagementExchangeConnector-id": "$response.body#/id"},
-        })
+/// What can be done next with an entity whose id stands at `pointer` of the answer.
+fn links(entity: &EntityType, pointer: &str) -> Value {
+    let operations: &[&str] = if entity.name == CONNECTOR.name {
+        &[
+            "deviceManagement.GetExchangeConnectors",
+            "deviceManagement.UpdateExchangeConnectors",
+            SYNC,
+            "deviceManagement.DeleteExchangeConnectors",
+        ]
+    } else {
+        &["deviceManagement.GetManagedDevices"]
     };
-    json!({
-        "get": link("deviceManagement.GetExchangeConnectors"),
-        "update": link("deviceManagement.UpdateExchangeConnectors"),
-        "sync": link("deviceManagement.exchangeConnectors.deviceManagementExchangeConnector.sync"),
-        "delete": link("deviceManagement.DeleteExchangeConnectors"),
-    })
+    let id = id_parameter(entity);
+    let link = |operation: &&str| {
+        let id = id.trim_matches(['{', '}']);
+        let parameters = json!({id: format!("$response.body#{pointer}")});
+        let name = operation.rsplit('.').next().unwrap_or(operation);
+        (name.to_owned(), json!({"operationId": operation, "parameters": parameters}))
+    };
+    operations.iter().map(link).collect()
+}
+
+fn with_links(mut response: (String, Value), links: Value) -> (String, Value) {
+    if let Value::Object(members) = &mut response.1 {
+        members.insert("links".to_owned(), links);
+    }
+    response
+}
+
+/// What the route table's `{id}` is called here.
+fn id_parameter(entity: &EntityType) -> &'static str {
+    if entity.name == CONNECTOR.name {
+        "{deviceManagementExchangeConnector-id}"
+    } else {
+        "{managedDevice-id}"
+    }
 }
 
 fn not_modified() -> (String, Value) {
