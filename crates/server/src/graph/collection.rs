@@ -16,7 +16,9 @@ use crate::{failure::Failure, reply::Reply};
 
 /// The condition of a `$count`.
 pub(super) fn count_options<E: Entity>(ask: &Ask<'_>) -> Result<Option<Filter>, Failure> {
-    Ok(options::parse(ask.head.uri.query(), Purpose::Count, E::TYPE)?.filter)
+    let options = options::parse(ask.head.uri.query(), Purpose::Count, E::TYPE)?;
+    ask.metadata(&options)?;
+    Ok(options.filter)
 }
 
 /// A request for a part of a collection.

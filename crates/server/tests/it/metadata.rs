@@ -259,6 +259,26 @@ async fn a_change_that_could_not_be_answered_is_not_made() {
 }
 
 #[tokio::test]
+async fn a_count_is_text_and_nothing_else() {
+    let server = Server::start().await;
+    for (accept, query, status) in [
+        ("text/plain", "", 200),
+        ("application/json", "", 200),
+        ("application/xml", "?$format=json", 200),
+        ("application/xml", "", 406),
+        ("*/*", "?$format=xml", 406),
+    ] {
+        let request = server.request("GET", &format!("{CONNECTORS}/$count{query}")).header("accept", accept);
+        let answer = server.send(request.body(Full::default()).unwrap()).await;
+        assert_eq!(answer.status, status, "{accept} {query}: {answer:?}");
+        if status == 200 {
+            assert_eq!((answer.header("content-type"), &*answer.body), (Some("text/plain"), &b"0"[..]));
+        }
+    }
+    server.end().await;
+}
+
+#[tokio::test]
 async fn the_action_leads_to_itself() {
     let server = Server::start().await;
     server.create("{}").await;

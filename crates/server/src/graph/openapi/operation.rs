@@ -10,7 +10,7 @@ use exconn_odata::{
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::responses::{failure, success};
+use super::responses::{ALWAYS, failure, success};
 use crate::routes::{Access, Operation};
 
 const SYNC: &str = "deviceManagement.exchangeConnectors.deviceManagementExchangeConnector.sync";
@@ -195,8 +195,7 @@ impl Described {
                 &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS]
             }
         };
-        let always = [StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR];
-        let mut statuses: Vec<StatusCode> = [token, &always, self.failures()].concat();
+        let mut statuses: Vec<StatusCode> = [token, &ALWAYS, self.failures()].concat();
         statuses.sort_unstable();
         responses.extend(statuses.into_iter().map(failure));
         responses

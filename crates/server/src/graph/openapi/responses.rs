@@ -23,8 +23,25 @@ const FAILURES: [(StatusCode, &str); 13] = [
     (StatusCode::INSUFFICIENT_STORAGE, "The disk is full; nothing was changed."),
 ];
 
+/// Failures that the connection answers before the request is one: they have no body.
+const OF_THE_CONNECTION: [(StatusCode, &str); 2] = [
+    (StatusCode::URI_TOO_LONG, "The address is too long."),
+    (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Address and headers together are too long."),
+];
+
+/// The statuses that every request can meet.
+pub(super) const ALWAYS: [StatusCode; 4] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::URI_TOO_LONG,
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    StatusCode::INTERNAL_SERVER_ERROR,
+];
+
 /// The failures as components.
 pub(super) fn failures() -> Map<String, Value> {
+    let bare = OF_THE_CONNECTION
+        .iter()
+        .map(|(status, description)| (status.as_u16().to_string(), json!({"description": description})));
     let described = FAILURES.iter().map(|(status, description)| {
         let mut response = json!({
             "description": description,
@@ -43,7 +60,7 @@ pub(super) fn failures() -> Map<String, Value> {
         }
         (status.as_u16().to_string(), response)
     });
-    described.collect()
+    described.chain(bare).collect()
 }
 
 /// The failure with this status, as an operation names it.
