@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use exconn_model::GRAPH_SERVICE;
+use exconn_model::{CONNECTOR, GRAPH_SERVICE};
 use exconn_odata::{
-    filter,
+    filter::{self, Problem},
     metadata::{self, Format, requested_format},
     options::OptionsError,
     render::Metadata,
@@ -365,6 +365,15 @@ fn what_can_be_done_is_said() {
         let property = schema.named("EntityType", kind).named("Property", name);
         assert_eq!(annotation(property, "Computed").is_some(), computed, "{kind} {name}");
     }
+}
+
+#[test]
+fn the_functions_that_are_told_are_known_to_filters() {
+    let problem = |name: &str| filter::parse(&format!("{name}()"), &CONNECTOR).unwrap_err().problem;
+    for name in filter::FUNCTIONS {
+        assert!(!matches!(problem(name), Problem::Function(_)), "{name}");
+    }
+    assert!(matches!(problem("soundex"), Problem::Function(_)));
 }
 
 /// What both forms say: element, facets and annotations, as CSDL JSON names them.
