@@ -2,11 +2,10 @@ use std::{borrow::Cow, error::Error, fmt::Write, sync::Arc};
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Request, Response,
-    header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY},
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_LENGTH, STRICT_TRANSPORT_SECURITY},
     request::Parts,
 };
-use http_body_util::Full;
 use hyper::body::Incoming;
 use serde::Serialize;
 
@@ -49,13 +48,17 @@ impl App {
         &self,
         request: Request<Incoming>,
         connection: &Connection,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Bytes> {
         let service = &*self.0;
         let (head, body) = request.into_parts();
         let identity = Identity::new(&head.headers, &*service.entropy);
         let body = RequestBody::Left(body);
         let call = Call { head: &head, body, connection, identity: &identity, caller: None };
-        finish(service.answer(call).await, &identity, connection)
+        let mut response = finish(service.answer(call).await, &identity, connection);
+        if head.method == Method::HEAD {
+            without_body(&mut response);
+        }
+        response
     }
 }
 
@@ -153,8 +156,17 @@ fn resolve(path: &str) -> Result<Target<'_>, Failure> {
     Ok(Target { place: open, id: None, version: None })
 }
 
-fn finish(reply: Reply, identity: &Identity, connection: &Connection) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(reply.body));
+/// The answer to HEAD has the length of the one to GET (RFC 9110, section 9.3.2). hyper takes the body away over
+/// HTTP/1.1 only.
+fn without_body(response: &mut Response<Bytes>) {
+    let body = std::mem::take(response.body_mut());
+    if response.status() != StatusCode::NO_CONTENT && response.status() != StatusCode::NOT_MODIFIED {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+}
+
+fn finish(reply: Reply, identity: &Identity, connection: &Connection) -> Response<Bytes> {
+    let mut response = Response::new(reply.body);
     *response.status_mut() = reply.status;
     *response.headers_mut() = reply.headers;
     let headers = response.headers_mut();

@@ -9,6 +9,7 @@ mod document;
 mod exconn;
 mod failure;
 mod graph;
+mod protocol;
 mod reply;
 pub mod routes;
 mod serve;

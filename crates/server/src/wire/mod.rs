@@ -1,19 +1,25 @@
 //! What is HTTP and not Graph: connections, the request's identity, bodies, preferences.
 
 mod accept;
+mod activity;
 mod body;
 mod identity;
 mod origin;
+mod outgoing;
 mod patience;
+mod preface;
 mod prefer;
 
 use std::{net::SocketAddr, sync::Arc};
 
 pub(crate) use accept::{Acceptable, accepted_format};
+pub(crate) use activity::Activity;
 pub(crate) use body::{BodyError, RequestBody, read_json};
 pub(crate) use identity::Identity;
 pub(crate) use origin::Origin;
+pub(crate) use outgoing::Outgoing;
 pub(crate) use patience::Patience;
+pub(crate) use preface::{Protocol, Rewound};
 pub(crate) use prefer::Preferences;
 
 /// Where requests come from.

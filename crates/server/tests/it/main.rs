@@ -14,6 +14,7 @@ mod connectors;
 mod devices;
 mod exconn;
 mod harness;
+mod http2;
 mod keyring;
 mod lists;
 mod metadata;
