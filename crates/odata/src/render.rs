@@ -4,6 +4,8 @@ use std::io::Write;
 
 use exconn_model::schema::{Entity, EntityType, Property, PropertyType, Value};
 
+use crate::entity_tag;
+
 /// How much an answer says about itself (OData JSON 4.0, 3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Metadata {
@@ -75,11 +77,6 @@ pub fn single<E: Entity>(view: View<'_>, item: &E) -> Vec<u8> {
     alone(view, item, Address::Path)
 }
 
-/// The weak entity tag of a revision: entities are equal in meaning, not byte by byte (RFC 9110, section 8.8.1).
-pub fn entity_tag(revision: i64) -> String {
-    format!("W/\"{revision}\"")
-}
-
 /// Where an entity lives.
 #[derive(Clone, Copy, Debug)]
 enum Address {
@@ -145,9 +142,7 @@ fn members<E: Entity>(out: &mut Vec<u8>, view: View<'_>, item: &E, address: Addr
     if full {
         members.text("@odata.type", &format!("#microsoft.graph.{}", E::TYPE.name));
         members.text("@odata.id", &format!("{}/{path}", view.root));
-        if let Some(revision) = item.revision() {
-            members.text("@odata.etag", &entity_tag(revision));
-        }
+        members.text("@odata.etag", &entity_tag(item));
         // An edit link promises that the entity can be changed (OData JSON 4.0, 4.5.8).
         members.text(if E::TYPE.is_changeable { "@odata.editLink" } else { "@odata.readLink" }, &path);
     }

@@ -1,11 +1,7 @@
 use std::{borrow::Cow, error::Error, fmt::Write, sync::Arc};
 
 use bytes::Bytes;
-use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_LENGTH, STRICT_TRANSPORT_SECURITY},
-    request::Parts,
-};
+use http::{HeaderName, HeaderValue, Request, Response, request::Parts};
 use hyper::body::Incoming;
 use serde::Serialize;
 
@@ -15,6 +11,7 @@ use crate::{
     auth::Caller,
     exconn,
     failure::Failure,
+    finish::finish,
     graph,
     reply::Reply,
     routes::{self, Access, Operation, Place},
@@ -54,11 +51,7 @@ impl App {
         let identity = Identity::new(&head.headers, &*service.entropy);
         let body = RequestBody::Left(body);
         let call = Call { head: &head, body, connection, identity: &identity, caller: None };
-        let mut response = finish(service.answer(call).await, &identity, connection);
-        if head.method == Method::HEAD {
-            without_body(&mut response);
-        }
-        response
+        finish(service.answer(call).await, &head, connection, &identity)
     }
 }
 
@@ -154,29 +147,6 @@ fn resolve(path: &str) -> Result<Target<'_>, Failure> {
         _ => return exconn::resolve(path).unwrap_or_else(|| graph::resolve(path)),
     };
     Ok(Target { place: open, id: None, version: None })
-}
-
-/// The answer to HEAD has the length of the one to GET (RFC 9110, section 9.3.2). hyper takes the body away over
-/// HTTP/1.1 only.
-fn without_body(response: &mut Response<Bytes>) {
-    let body = std::mem::take(response.body_mut());
-    if response.status() != StatusCode::NO_CONTENT && response.status() != StatusCode::NOT_MODIFIED {
-        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    }
-}
-
-fn finish(reply: Reply, identity: &Identity, connection: &Connection) -> Response<Bytes> {
-    let mut response = Response::new(reply.body);
-    *response.status_mut() = reply.status;
-    *response.headers_mut() = reply.headers;
-    let headers = response.headers_mut();
-    identity.write(headers);
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.entry(ODATA_VERSION).or_insert(HeaderValue::from_static("4.0"));
-    if connection.secure {
-        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
-    }
-    response
 }
 
 #[derive(Serialize)]

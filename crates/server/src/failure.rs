@@ -18,6 +18,8 @@ use crate::{
 /// A client may ask again after so long when the store does not answer.
 const RETRY: Duration = Duration::from_secs(5);
 
+const IF_MATCH: &str =
+    "The resource was changed since it was read: its ETag is not the one in If-Match. Read it again.";
 const INTERNAL: &str = "An error has occurred. The service's log has more under the request-id.";
 
 /// Why a request is not answered as the client hoped.
@@ -41,6 +43,10 @@ pub(crate) enum Failure {
     TooMany(#[from] TooMany),
     #[error("nothing acceptable")]
     NotAcceptable,
+    #[error("If-Match is not fulfilled")]
+    IfMatch,
+    #[error("If-None-Match is not fulfilled")]
+    IfNoneMatch,
     #[error("body refused: {0}")]
     Body(#[from] BodyError),
     #[error("bad request: {message}")]
@@ -67,6 +73,7 @@ impl Failure {
             Self::FailedDependency(_) => StatusCode::FAILED_DEPENDENCY,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::IfMatch | Self::IfNoneMatch => StatusCode::PRECONDITION_FAILED,
             Self::Body(error) => match error {
                 BodyError::NoContentType | BodyError::NotJson | BodyError::Gzip | BodyError::Cut => {
                     StatusCode::BAD_REQUEST
@@ -129,6 +136,10 @@ impl Failure {
                 "None of the media types in Accept can be given. Accepted are application/json with \
                  odata.metadata none, minimal or full; for $count, text/plain; for $metadata, application/xml too."
                     .into()
+            }
+            Self::IfMatch => IF_MATCH.into(),
+            Self::IfNoneMatch => {
+                "The resource exists, in a state that If-None-Match excludes. Nothing was changed.".into()
             }
             Self::Body(error) => body_message(*error).into(),
             Self::Bad { message, .. } => message.as_str().into(),
@@ -218,9 +229,7 @@ fn body_message(error: BodyError) -> String {
 
 fn store_message(error: &StoreError) -> &'static str {
     match error {
-        StoreError::RevisionMismatch => {
-            "The resource was changed since it was read: its ETag is not the one in If-Match. Read it again."
-        }
+        StoreError::RevisionMismatch => IF_MATCH,
         StoreError::Full(_) => "The service's disk is full. Nothing was changed.",
         StoreError::ReadOnly(_) => "The service cannot write its database now. Nothing was changed.",
         StoreError::Unavailable(_) => "The service's database does not answer now. Try again later.",

@@ -8,6 +8,7 @@ pub mod auth;
 mod document;
 mod exconn;
 mod failure;
+mod finish;
 mod graph;
 mod protocol;
 mod reply;

@@ -4,7 +4,10 @@ use exconn_model::{
         self, Action, ComplexType, Entity, EntityType, EnumMember, EnumType, NavigationProperty, Value,
     },
 };
-use exconn_odata::render::{self, Metadata, View};
+use exconn_odata::{
+    entity_tag,
+    render::{self, Metadata, View},
+};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -178,6 +181,7 @@ fn an_entity_that_is_alone_is_addressed_by_its_path() {
             "@odata.context": "https://h/v1.0/$metadata#things/$entity",
             "@odata.type": "#microsoft.graph.overview",
             "@odata.id": "https://h/v1.0/things",
+            "@odata.etag": entity_tag(&Overview),
             "@odata.readLink": "things",
             "id": "t",
             "counts": {
