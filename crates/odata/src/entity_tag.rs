@@ -19,8 +19,14 @@ pub fn entity_tag<E: Entity>(item: &E) -> String {
 }
 
 fn digest<E: Entity>(item: &E) -> String {
-    let everything =
-        View { root: "", set: E::TYPE.name, metadata: Metadata::None, select: None, unknown_members: true };
+    let everything = View {
+        root: "",
+        set: E::TYPE.name,
+        metadata: Metadata::None,
+        select: None,
+        unknown_members: true,
+        ieee754_compatible: false,
+    };
     let digest = Sha256::digest(render::entity(everything, item));
     URL_SAFE_NO_PAD.encode(digest.get(..SHOWN).unwrap_or(&digest))
 }

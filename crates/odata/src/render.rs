@@ -31,6 +31,8 @@ pub struct View<'a> {
     pub select: Option<&'a [usize]>,
     /// Whether members of enumerations above the sentinel are shown under their own names.
     pub unknown_members: bool,
+    /// Whether 64-bit integers, of which there is the count, are texts (OData JSON 4.0, 3.2).
+    pub ieee754_compatible: bool,
 }
 
 /// A page of a collection.
@@ -47,7 +49,8 @@ pub fn collection<E: Entity>(
         out.push(b',');
     }
     if let Some(count) = count {
-        print(&mut out, format_args!("\"@odata.count\":{count},"));
+        let quote = if view.ieee754_compatible { "\"" } else { "" };
+        print(&mut out, format_args!("\"@odata.count\":{quote}{count}{quote},"));
     }
     if let Some(link) = next_link {
         out.extend_from_slice(b"\"@odata.nextLink\":");

@@ -6,13 +6,13 @@ use exconn_odata::{batch::BatchError, body, options::OptionsError, skiptoken::Ba
 use exconn_store::StoreError;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{ACCEPT, ACCEPT_ENCODING, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
 use crate::{
     auth::{Need, TokenError},
     throttle::TooMany,
-    wire::BodyError,
+    wire::{BodyError, VersionError},
 };
 
 /// A client may ask again after so long when the store does not answer.
@@ -75,10 +75,10 @@ impl Failure {
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::IfMatch | Self::IfNoneMatch => StatusCode::PRECONDITION_FAILED,
             Self::Body(error) => match error {
-                BodyError::NoContentType | BodyError::NotJson | BodyError::Gzip | BodyError::Cut => {
-                    StatusCode::BAD_REQUEST
+                BodyError::NoContentType | BodyError::Gzip | BodyError::Cut => StatusCode::BAD_REQUEST,
+                BodyError::NotJson | BodyError::Charset | BodyError::Encoding => {
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE
                 }
-                BodyError::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
             },
@@ -169,6 +169,13 @@ impl Failure {
             Self::TooMany(reason) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(reason.retry_after));
             }
+            // RFC 9110, section 15.5.16: what would be understood.
+            Self::Body(BodyError::Encoding) => {
+                headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+            Self::Body(BodyError::NotJson | BodyError::Charset) => {
+                headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+            }
             _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(RETRY.as_secs()));
             }
@@ -214,6 +221,7 @@ fn body_message(error: BodyError) -> String {
             "Write requests (excluding DELETE) must contain the Content-Type header declaration."
         }
         BodyError::NotJson => "Entity only allows writes with a JSON Content-Type header.",
+        BodyError::Charset => "The charset in Content-Type must be utf-8.",
         BodyError::Encoding => "Content-Encoding must be gzip, identity or absent.",
         BodyError::Gzip => "The body is not the gzip data that Content-Encoding announces.",
         BodyError::TooLarge { limit } => {
@@ -258,6 +266,12 @@ impl From<OptionsError> for Failure {
 
 impl From<BatchError> for Failure {
     fn from(error: BatchError) -> Self {
+        Self::bad(error.to_string())
+    }
+}
+
+impl From<VersionError> for Failure {
+    fn from(error: VersionError) -> Self {
         Self::bad(error.to_string())
     }
 }

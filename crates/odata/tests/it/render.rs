@@ -57,7 +57,14 @@ fn sample() -> Sample {
 }
 
 fn view(metadata: Metadata, select: Option<&[usize]>) -> View<'_> {
-    View { root: "https://h/v1.0", set: "things/samples", metadata, select, unknown_members: false }
+    View {
+        root: "https://h/v1.0",
+        set: "things/samples",
+        metadata,
+        select,
+        unknown_members: false,
+        ieee754_compatible: false,
+    }
 }
 
 fn json(bytes: &[u8]) -> serde_json::Value {

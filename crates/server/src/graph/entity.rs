@@ -76,9 +76,9 @@ fn full<E: Entity>(
     options: &Options,
     render: fn(View<'_>, &E) -> Vec<u8>,
 ) -> Result<Reply, Failure> {
-    let metadata = ask.metadata(options)?;
-    let view = ask.view(path, metadata, options.select.as_deref());
+    let form = ask.form(options)?;
+    let view = ask.view(path, form, options.select.as_deref());
     let applied = ask.preferences.applied(false, false);
-    let reply = ask.odata(metadata, render(view, entity)).with_header(PREFERENCE_APPLIED, applied);
+    let reply = ask.odata(form, render(view, entity)).with_header(PREFERENCE_APPLIED, applied);
     Ok(reply.with_header(ETAG, HeaderValue::try_from(entity_tag(entity)).ok()))
 }

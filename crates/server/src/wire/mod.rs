@@ -1,9 +1,11 @@
 //! What is HTTP and not Graph: connections, the request's identity, bodies, preferences.
 
 mod accept;
+mod accepted_format;
 mod activity;
 mod body;
 mod identity;
+mod odata_version;
 mod origin;
 mod outgoing;
 mod patience;
@@ -12,10 +14,12 @@ mod prefer;
 
 use std::{net::SocketAddr, sync::Arc};
 
-pub(crate) use accept::{Acceptable, accepted_format};
+pub(crate) use accept::{Acceptable, Form};
+pub(crate) use accepted_format::accepted_format;
 pub(crate) use activity::Activity;
 pub(crate) use body::{BodyError, RequestBody, read_json};
 pub(crate) use identity::Identity;
+pub(crate) use odata_version::{VersionError, check_odata_version};
 pub(crate) use origin::Origin;
 pub(crate) use outgoing::Outgoing;
 pub(crate) use patience::Patience;

@@ -18,6 +18,7 @@ mod harness;
 mod http2;
 mod keyring;
 mod lists;
+mod media_types;
 mod metadata;
 mod openapi;
 mod protocol;
