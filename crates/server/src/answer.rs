@@ -51,7 +51,8 @@ impl App {
         let identity = Identity::new(&head.headers, &*service.entropy);
         let body = RequestBody::Left(body);
         let call = Call { head: &head, body, connection, identity: &identity, caller: None };
-        finish(service.answer(call).await, &head, connection, &identity)
+        let reply = service.answer(call).await;
+        finish(service, reply, &head, connection, &identity).await
     }
 }
 

@@ -10,6 +10,7 @@ mod audit;
 mod authorisation;
 mod batch;
 mod bodies;
+mod compression;
 mod conditional;
 mod connectors;
 mod devices;
