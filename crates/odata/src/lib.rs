@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod body;
+mod entity_tag;
 mod excerpt;
 pub mod filter;
 mod json;
@@ -14,3 +15,5 @@ pub mod options;
 pub mod query;
 pub mod render;
 pub mod skiptoken;
+
+pub use entity_tag::entity_tag;

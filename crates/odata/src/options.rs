@@ -94,8 +94,8 @@ pub struct Options {
     pub count: bool,
     /// `$skiptoken`, still sealed.
     pub skip_token: Option<String>,
-    /// `$format=json`.
-    pub format_json: bool,
+    /// `$format`: `json`, or `application/json` with parameters that are not checked here.
+    pub format: Option<String>,
     /// The options as they were given, decoded, with their `$`.
     given: Vec<(&'static str, String)>,
 }
@@ -163,7 +163,7 @@ pub enum OptionsError {
     #[error("{0}")]
     Filter(#[from] FilterError),
     /// A format that is not offered.
-    #[error("The query option '$format' takes only json.")]
+    #[error("The query option '$format' takes only json, or application/json with parameters.")]
     Format,
     /// A format of the metadata that is not offered.
     #[error("The query option '$format' takes xml or json here, not '{0}'.")]
@@ -251,12 +251,11 @@ impl Options {
             }
             "$skiptoken" => self.skip_token = Some(value.to_owned()),
             "$format" => {
-                let is_json =
-                    value.eq_ignore_ascii_case("json") || value.eq_ignore_ascii_case("application/json");
-                if !is_json {
+                let kind = value.split(';').next().unwrap_or_default().trim();
+                if !value.eq_ignore_ascii_case("json") && !kind.eq_ignore_ascii_case("application/json") {
                     return Err(OptionsError::Format);
                 }
-                self.format_json = true;
+                self.format = Some(value.to_owned());
             }
             other => return Err(OptionsError::Unsupported(other)),
         }

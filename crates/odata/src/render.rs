@@ -4,6 +4,8 @@ use std::io::Write;
 
 use exconn_model::schema::{Entity, EntityType, Property, PropertyType, Value};
 
+use crate::entity_tag;
+
 /// How much an answer says about itself (OData JSON 4.0, 3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Metadata {
@@ -29,6 +31,8 @@ pub struct View<'a> {
     pub select: Option<&'a [usize]>,
     /// Whether members of enumerations above the sentinel are shown under their own names.
     pub unknown_members: bool,
+    /// Whether 64-bit integers, of which there is the count, are texts (OData JSON 4.0, 3.2).
+    pub ieee754_compatible: bool,
 }
 
 /// A page of a collection.
@@ -45,7 +49,8 @@ pub fn collection<E: Entity>(
         out.push(b',');
     }
     if let Some(count) = count {
-        print(&mut out, format_args!("\"@odata.count\":{count},"));
+        let quote = if view.ieee754_compatible { "\"" } else { "" };
+        print(&mut out, format_args!("\"@odata.count\":{quote}{count}{quote},"));
     }
     if let Some(link) = next_link {
         out.extend_from_slice(b"\"@odata.nextLink\":");
@@ -73,11 +78,6 @@ pub fn entity<E: Entity>(view: View<'_>, item: &E) -> Vec<u8> {
 /// An entity that is the only one at its path, which [`View::set`] names.
 pub fn single<E: Entity>(view: View<'_>, item: &E) -> Vec<u8> {
     alone(view, item, Address::Path)
-}
-
-/// The weak entity tag of a revision: entities are equal in meaning, not byte by byte (RFC 9110, section 8.8.1).
-pub fn entity_tag(revision: i64) -> String {
-    format!("W/\"{revision}\"")
 }
 
 /// Where an entity lives.
@@ -145,9 +145,7 @@ fn members<E: Entity>(out: &mut Vec<u8>, view: View<'_>, item: &E, address: Addr
     if full {
         members.text("@odata.type", &format!("#microsoft.graph.{}", E::TYPE.name));
         members.text("@odata.id", &format!("{}/{path}", view.root));
-        if let Some(revision) = item.revision() {
-            members.text("@odata.etag", &entity_tag(revision));
-        }
+        members.text("@odata.etag", &entity_tag(item));
         // An edit link promises that the entity can be changed (OData JSON 4.0, 4.5.8).
         members.text(if E::TYPE.is_changeable { "@odata.editLink" } else { "@odata.readLink" }, &path);
     }

@@ -1,12 +1,7 @@
 use std::{borrow::Cow, error::Error, fmt::Write, sync::Arc};
 
 use bytes::Bytes;
-use http::{
-    HeaderName, HeaderValue, Request, Response,
-    header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY},
-    request::Parts,
-};
-use http_body_util::Full;
+use http::{HeaderName, HeaderValue, Request, Response, request::Parts};
 use hyper::body::Incoming;
 use serde::Serialize;
 
@@ -16,6 +11,7 @@ use crate::{
     auth::Caller,
     exconn,
     failure::Failure,
+    finish::finish,
     graph,
     reply::Reply,
     routes::{self, Access, Operation, Place},
@@ -49,13 +45,14 @@ impl App {
         &self,
         request: Request<Incoming>,
         connection: &Connection,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Bytes> {
         let service = &*self.0;
         let (head, body) = request.into_parts();
         let identity = Identity::new(&head.headers, &*service.entropy);
         let body = RequestBody::Left(body);
         let call = Call { head: &head, body, connection, identity: &identity, caller: None };
-        finish(service.answer(call).await, &identity, connection)
+        let reply = service.answer(call).await;
+        finish(service, reply, &head, connection, &identity).await
     }
 }
 
@@ -151,20 +148,6 @@ fn resolve(path: &str) -> Result<Target<'_>, Failure> {
         _ => return exconn::resolve(path).unwrap_or_else(|| graph::resolve(path)),
     };
     Ok(Target { place: open, id: None, version: None })
-}
-
-fn finish(reply: Reply, identity: &Identity, connection: &Connection) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(reply.body));
-    *response.status_mut() = reply.status;
-    *response.headers_mut() = reply.headers;
-    let headers = response.headers_mut();
-    identity.write(headers);
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.entry(ODATA_VERSION).or_insert(HeaderValue::from_static("4.0"));
-    if connection.secure {
-        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
-    }
-    response
 }
 
 #[derive(Serialize)]

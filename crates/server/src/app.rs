@@ -7,7 +7,7 @@ use crate::{
     agents::AgentRegistry,
     auth::Authentication,
     throttle::{Throttle, ThrottleLimits},
-    wire::Origin,
+    wire::{Compressor, Origin},
 };
 
 /// What an administrator can set about the API.
@@ -85,6 +85,7 @@ pub(crate) struct Service {
     pub(crate) agents: Arc<dyn AgentRegistry>,
     pub(crate) config: AppConfig,
     pub(crate) throttle: Option<Throttle>,
+    pub(crate) compressor: Compressor,
     /// The base of every link, if it is configured.
     pub(crate) origin: Option<Arc<Origin>>,
 }
@@ -110,7 +111,9 @@ impl App {
             Some(url) => Some(Arc::new(Origin::parse(url).ok_or_else(|| AppError::PublicUrl(url.clone()))?)),
         };
         let throttle = config.throttle.map(Throttle::new);
-        let service = Service { store, clock, entropy, authentication, agents, config, throttle, origin };
+        let compressor = Compressor::default();
+        let service =
+            Service { store, clock, entropy, authentication, agents, config, throttle, compressor, origin };
         let app = Self(Arc::new(service));
         app.may_listen_at(app.0.config.listen)?;
         Ok(app)

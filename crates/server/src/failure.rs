@@ -6,18 +6,20 @@ use exconn_odata::{batch::BatchError, body, options::OptionsError, skiptoken::Ba
 use exconn_store::StoreError;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{ACCEPT, ACCEPT_ENCODING, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
 use crate::{
     auth::{Need, TokenError},
     throttle::TooMany,
-    wire::BodyError,
+    wire::{BodyError, VersionError},
 };
 
 /// A client may ask again after so long when the store does not answer.
 const RETRY: Duration = Duration::from_secs(5);
 
+const IF_MATCH: &str =
+    "The resource was changed since it was read: its ETag is not the one in If-Match. Read it again.";
 const INTERNAL: &str = "An error has occurred. The service's log has more under the request-id.";
 
 /// Why a request is not answered as the client hoped.
@@ -41,6 +43,10 @@ pub(crate) enum Failure {
     TooMany(#[from] TooMany),
     #[error("nothing acceptable")]
     NotAcceptable,
+    #[error("If-Match is not fulfilled")]
+    IfMatch,
+    #[error("If-None-Match is not fulfilled")]
+    IfNoneMatch,
     #[error("body refused: {0}")]
     Body(#[from] BodyError),
     #[error("bad request: {message}")]
@@ -67,11 +73,12 @@ impl Failure {
             Self::FailedDependency(_) => StatusCode::FAILED_DEPENDENCY,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::IfMatch | Self::IfNoneMatch => StatusCode::PRECONDITION_FAILED,
             Self::Body(error) => match error {
-                BodyError::NoContentType | BodyError::NotJson | BodyError::Gzip | BodyError::Cut => {
-                    StatusCode::BAD_REQUEST
+                BodyError::NoContentType | BodyError::Gzip | BodyError::Cut => StatusCode::BAD_REQUEST,
+                BodyError::NotJson | BodyError::Charset | BodyError::Encoding => {
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE
                 }
-                BodyError::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
             },
@@ -130,6 +137,10 @@ impl Failure {
                  odata.metadata none, minimal or full; for $count, text/plain; for $metadata, application/xml too."
                     .into()
             }
+            Self::IfMatch => IF_MATCH.into(),
+            Self::IfNoneMatch => {
+                "The resource exists, in a state that If-None-Match excludes. Nothing was changed.".into()
+            }
             Self::Body(error) => body_message(*error).into(),
             Self::Bad { message, .. } => message.as_str().into(),
             Self::Unwritable => INTERNAL.into(),
@@ -157,6 +168,13 @@ impl Failure {
             }
             Self::TooMany(reason) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(reason.retry_after));
+            }
+            // RFC 9110, section 15.5.16: what would be understood.
+            Self::Body(BodyError::Encoding) => {
+                headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+            Self::Body(BodyError::NotJson | BodyError::Charset) => {
+                headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
             }
             _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(RETRY.as_secs()));
@@ -203,6 +221,7 @@ fn body_message(error: BodyError) -> String {
             "Write requests (excluding DELETE) must contain the Content-Type header declaration."
         }
         BodyError::NotJson => "Entity only allows writes with a JSON Content-Type header.",
+        BodyError::Charset => "The charset in Content-Type must be utf-8.",
         BodyError::Encoding => "Content-Encoding must be gzip, identity or absent.",
         BodyError::Gzip => "The body is not the gzip data that Content-Encoding announces.",
         BodyError::TooLarge { limit } => {
@@ -218,9 +237,7 @@ fn body_message(error: BodyError) -> String {
 
 fn store_message(error: &StoreError) -> &'static str {
     match error {
-        StoreError::RevisionMismatch => {
-            "The resource was changed since it was read: its ETag is not the one in If-Match. Read it again."
-        }
+        StoreError::RevisionMismatch => IF_MATCH,
         StoreError::Full(_) => "The service's disk is full. Nothing was changed.",
         StoreError::ReadOnly(_) => "The service cannot write its database now. Nothing was changed.",
         StoreError::Unavailable(_) => "The service's database does not answer now. Try again later.",
@@ -249,6 +266,12 @@ impl From<OptionsError> for Failure {
 
 impl From<BatchError> for Failure {
     fn from(error: BatchError) -> Self {
+        Self::bad(error.to_string())
+    }
+}
+
+impl From<VersionError> for Failure {
+    fn from(error: VersionError) -> Self {
         Self::bad(error.to_string())
     }
 }

@@ -4,7 +4,10 @@ use exconn_model::{
         self, Action, ComplexType, Entity, EntityType, EnumMember, EnumType, NavigationProperty, Value,
     },
 };
-use exconn_odata::render::{self, Metadata, View};
+use exconn_odata::{
+    entity_tag,
+    render::{self, Metadata, View},
+};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -54,7 +57,14 @@ fn sample() -> Sample {
 }
 
 fn view(metadata: Metadata, select: Option<&[usize]>) -> View<'_> {
-    View { root: "https://h/v1.0", set: "things/samples", metadata, select, unknown_members: false }
+    View {
+        root: "https://h/v1.0",
+        set: "things/samples",
+        metadata,
+        select,
+        unknown_members: false,
+        ieee754_compatible: false,
+    }
 }
 
 fn json(bytes: &[u8]) -> serde_json::Value {
@@ -178,6 +188,7 @@ fn an_entity_that_is_alone_is_addressed_by_its_path() {
             "@odata.context": "https://h/v1.0/$metadata#things/$entity",
             "@odata.type": "#microsoft.graph.overview",
             "@odata.id": "https://h/v1.0/things",
+            "@odata.etag": entity_tag(&Overview),
             "@odata.readLink": "things",
             "id": "t",
             "counts": {

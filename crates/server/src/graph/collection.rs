@@ -6,18 +6,17 @@ use exconn_model::schema::{Entity, Value};
 use exconn_odata::{
     options::{self, Options, Purpose},
     query::{After, Filter, Query},
-    render::{self, Metadata},
-    skiptoken,
+    render, skiptoken,
 };
 use exconn_store::Page;
 
 use super::{Ask, PREFERENCE_APPLIED};
-use crate::{failure::Failure, reply::Reply};
+use crate::{failure::Failure, reply::Reply, wire::Form};
 
 /// The condition of a `$count`.
 pub(super) fn count_options<E: Entity>(ask: &Ask<'_>) -> Result<Option<Filter>, Failure> {
     let options = options::parse(ask.head.uri.query(), Purpose::Count, E::TYPE)?;
-    ask.metadata(&options)?;
+    ask.form(&options)?;
     Ok(options.filter)
 }
 
@@ -27,7 +26,7 @@ pub(super) struct List<E> {
     query: Query,
     scope: String,
     set: &'static str,
-    metadata: Metadata,
+    form: Form,
     capped: bool,
     entity: PhantomData<E>,
 }
@@ -36,7 +35,7 @@ impl<E: Entity> List<E> {
     /// Reads the options of a list of the collection at the path `set`.
     pub(super) fn read(ask: &Ask<'_>, set: &'static str) -> Result<Self, Failure> {
         let mut options = options::parse(ask.head.uri.query(), Purpose::List, E::TYPE)?;
-        let metadata = ask.metadata(&options)?;
+        let form = ask.form(&options)?;
         let config = &ask.service.config;
         let limit = options.top.unwrap_or(config.default_page);
         let preferred = ask.preferences.page_size.filter(|size| *size < limit);
@@ -54,7 +53,7 @@ impl<E: Entity> List<E> {
             after,
         };
         let capped = preferred.is_some();
-        Ok(Self { options, query, scope, set, metadata, capped, entity: PhantomData })
+        Ok(Self { options, query, scope, set, form, capped, entity: PhantomData })
     }
 
     /// What the store is asked.
@@ -74,10 +73,10 @@ impl<E: Entity> List<E> {
             _ => None,
         };
         let select = self.options.select.as_deref();
-        let view = ask.view(self.set, self.metadata, select);
+        let view = ask.view(self.set, self.form, select);
         let body = render::collection(view, &page.items, count, next.as_deref());
         let applied = ask.preferences.applied(false, self.capped);
-        Ok(ask.odata(self.metadata, body).with_header(PREFERENCE_APPLIED, applied))
+        Ok(ask.odata(self.form, body).with_header(PREFERENCE_APPLIED, applied))
     }
 
     fn next(&self, ask: &Ask<'_>, last: &E) -> String {

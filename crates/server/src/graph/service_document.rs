@@ -10,6 +10,6 @@ use crate::{failure::Failure, reply::Reply};
 /// `GET /{version}/`
 pub(super) fn get(ask: &Ask<'_>) -> Result<Reply, Failure> {
     let options = options::parse(ask.head.uri.query(), Purpose::Document, &DEVICE_MANAGEMENT)?;
-    let metadata = ask.metadata(&options)?;
-    Ok(ask.odata(metadata, metadata::service_document(ask.root, &GRAPH_SERVICE, metadata)))
+    let form = ask.form(&options)?;
+    Ok(ask.odata(form, metadata::service_document(ask.root, &GRAPH_SERVICE, form.metadata)))
 }

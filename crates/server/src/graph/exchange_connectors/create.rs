@@ -7,7 +7,7 @@ use http::{
 use super::{SET, change};
 use crate::{
     failure::Failure,
-    graph::{Ask, entity},
+    graph::{Ask, entity, etag},
     reply::Reply,
     wire::RequestBody,
 };
@@ -17,6 +17,7 @@ pub(in crate::graph) async fn create(ask: &Ask<'_>, body: &mut RequestBody) -> R
     ask.no_options()?;
     ask.can_show_entity()?;
     let change = change::for_create(&ask.json(body).await?)?;
+    etag::conditions(&ask.head.headers).adding()?;
     let service = ask.service;
     let (id, run) = (ConnectorId(service.entropy.uuid()), RunId(service.entropy.uuid()));
     let draft = ConnectorDraft::default().with(change);

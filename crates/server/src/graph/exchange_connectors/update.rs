@@ -15,8 +15,8 @@ pub(in crate::graph) async fn update(ask: &Ask<'_>, body: &mut RequestBody) -> R
     let id = id(ask)?;
     let (store, tenant) = (&ask.service.store, ask.tenant());
     let change = change::for_update(&ask.json(body).await?, ask.id)?;
-    let condition = etag::condition(&ask.head.headers);
+    let conditions = etag::conditions(&ask.head.headers);
     let current = async { Ok::<_, Failure>(store.connector(tenant, id).await?.revision) };
-    let connector = store.update_connector(tenant, id, change, condition.expected(current).await?).await?;
+    let connector = store.update_connector(tenant, id, change, conditions.changing(current).await?).await?;
     entity::changed(ask, SET, &connector, StatusCode::OK)
 }
