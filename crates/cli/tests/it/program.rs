@@ -23,12 +23,17 @@ impl Drop for Ended {
     }
 }
 
-/// Runs a program to its end and returns what it printed. Whatever it printed is shown if it fails or takes too long.
+/// Runs a program to its end and returns what it printed. Whatever it printed is shown if it fails.
 pub(crate) fn output_of(command: &mut Command) -> String {
+    output_within(BOUND, command)
+}
+
+/// The same with a bound of one's own.
+pub(crate) fn output_within(bound: Duration, command: &mut Command) -> String {
     let mut child =
         Ended(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
     let (stdout, stderr) = (read(child.0.stdout.take().unwrap()), read(child.0.stderr.take().unwrap()));
-    let status = until_within(BOUND, "the program ends", || child.0.try_wait().unwrap());
+    let status = until_within(bound, "the program ends", || child.0.try_wait().unwrap());
     drop(child);
     let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
     assert!(status.success(), "{status}\n{stdout}\n{stderr}");

@@ -6,7 +6,8 @@ use crate::{
     options::{MAX_ORDER, MAX_TOP, Purpose},
 };
 
-/// The query options of a request, as parameters.
+/// The query options of a request, as parameters. `$skiptoken` is left out, as in the Graph's own documents: it comes with
+/// a next link, which is called as it is, and nobody can think of one.
 pub fn query_parameters(purpose: Purpose, entity: &EntityType) -> Vec<Value> {
     let all = [
         ("$filter", filter_schema(), "Only what satisfies this condition."),
@@ -23,7 +24,6 @@ pub fn query_parameters(purpose: Purpose, entity: &EntityType) -> Vec<Value> {
             "Leave out so many at the front.",
         ),
         ("$count", json!({"type": "boolean"}), "Add the number of all that match."),
-        ("$skiptoken", json!({"type": "string"}), "Where a page begins; comes from a next link."),
         (
             "$format",
             json!({"type": "string", "enum": ["json", "application/json"]}),
@@ -64,7 +64,9 @@ fn order_schema(entity: &EntityType) -> Value {
     json!({
         "type": "array",
         "minItems": 1,
-        "description": format!("At most {MAX_ORDER} different properties."),
+        "maxItems": MAX_ORDER,
+        "uniqueItems": true,
+        "description": "Each property once.",
         "items": {"type": "string", "enum": criteria},
     })
 }

@@ -5,6 +5,7 @@
 
 mod javascript;
 mod python;
+mod rust;
 mod tls;
 
 use std::process::Command;

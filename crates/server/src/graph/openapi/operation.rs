@@ -14,6 +14,8 @@ use super::responses::{ALWAYS, failure, success};
 use crate::routes::{Access, Operation};
 
 const SYNC: &str = "deviceManagement.exchangeConnectors.deviceManagementExchangeConnector.sync";
+const QUALIFIED_SYNC: &str =
+    "deviceManagement.exchangeConnectors.deviceManagementExchangeConnector.sync.qualified";
 
 /// What an operation does, in the few forms that there are.
 #[derive(Clone, Copy, Debug)]
@@ -315,6 +317,7 @@ fn links(entity: &EntityType, pointer: &str) -> Value {
             "deviceManagement.GetExchangeConnectors",
             "deviceManagement.UpdateExchangeConnectors",
             SYNC,
+            QUALIFIED_SYNC,
             "deviceManagement.DeleteExchangeConnectors",
         ]
     } else {
