@@ -25,11 +25,12 @@ fn the_vendors_python_library_works_unmodified() {
 }
 
 #[test]
-fn the_vendors_python_library_works_over_tls() {
+fn the_vendors_python_library_works_over_http_2() {
     let peer = Peer::start(&["--count", "20", "--strict-uri"]);
     let home = Home::new(peer.url(), "");
     let (service, authority) = tls::serve(&home);
-    tell(story(&service).env("SSL_CERT_FILE", authority), &CHAPTERS);
+    let chapters = [&["http2"], &CHAPTERS[..]].concat();
+    tell(story(&service).env("SSL_CERT_FILE", authority), &chapters);
 }
 
 #[test]
