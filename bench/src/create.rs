@@ -6,6 +6,7 @@ use std::{
 use exconn_model::{Clock, ConnectorStatus, ConnectorType, Entropy, GraphEnum, SyncType, Timestamp};
 use exconn_store::{SqliteOptions, SqliteStore};
 use rusqlite::{Connection, TransactionBehavior, params};
+use tempfile::TempDir;
 
 use crate::{load, median::median, report::Section, service::Service, system::System};
 
@@ -19,14 +20,19 @@ const BODY: &str =
 /// `POST` of connectors, one by one and many at once, beside a bare writer that commits the same rows.
 pub(crate) fn run() -> Result<Section, String> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let other = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let service = runtime.block_on(Service::start(folder.path()))?;
-    let mut bare = Bare::open(other.path())?;
-    let post = service.post("/exchangeConnectors", BODY);
+    // Each grows a database of its own: who wrote more before would pay for it later.
+    let folders = [tempfile::tempdir(), tempfile::tempdir(), tempfile::tempdir()];
+    let [bare, one, many] = folders.map(|folder| folder.map_err(|error| error.to_string()));
+    let (bare, one, many) = (bare?, one?, many?);
+    let post = |folder: &TempDir| {
+        let service = runtime.block_on(Service::start(folder.path()))?;
+        Ok::<_, String>(service.post("/exchangeConnectors", BODY))
+    };
+    let (post_one, post_many) = (post(&one)?, post(&many)?);
+    let mut bare = Bare::open(bare.path())?;
     let (mut alone, mut together, mut bare_rates) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
-        let figures = (bare.run()?, load::run(&post, 1, ROUND)?, load::run(&post, WRITERS, ROUND)?);
+        let figures = (bare.run()?, load::run(&post_one, 1, ROUND)?, load::run(&post_many, WRITERS, ROUND)?);
         // The first round grows the files.
         if round > 0 {
             bare_rates.push(figures.0);

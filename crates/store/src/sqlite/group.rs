@@ -71,26 +71,47 @@ fn together(
 ) -> Result<(), Broken> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Broken::NotBegun)?;
+    let mut shared = false;
     for mut unit in waiting {
-        let ran = in_savepoint(&transaction, &mut *unit);
+        let ran = if shared {
+            in_savepoint(&transaction, &mut *unit)
+        } else {
+            as_the_first(&transaction, &mut *unit).map(|succeeded| shared = succeeded)
+        };
         units.push(unit);
         ran.map_err(Broken::Undone)?;
     }
     transaction.commit().map_err(Broken::Undone)
 }
 
+/// Runs a unit in a transaction that holds nothing yet. A savepoint would copy each page before it is written; to undo
+/// this unit is to begin again. Says whether the transaction holds something now.
+fn as_the_first(transaction: &Transaction<'_>, unit: &mut dyn Unit) -> Result<bool, Error> {
+    if unit.run(transaction) {
+        return Ok(true);
+    }
+    if !transaction.is_autocommit() {
+        execute(transaction, "ROLLBACK")?;
+    }
+    execute(transaction, "BEGIN IMMEDIATE")?;
+    Ok(false)
+}
+
 fn in_savepoint(transaction: &Transaction<'_>, unit: &mut dyn Unit) -> Result<(), Error> {
-    let execute = |sql: &str| transaction.prepare_cached(sql)?.execute([]).map(drop);
-    execute("SAVEPOINT unit")?;
+    execute(transaction, "SAVEPOINT unit")?;
     let succeeded = unit.run(transaction);
     if transaction.is_autocommit() {
         let lost = ffi::Error::new(ffi::SQLITE_ABORT_ROLLBACK);
         return Err(Error::SqliteFailure(lost, None));
     }
     if !succeeded {
-        execute("ROLLBACK TO unit")?;
+        execute(transaction, "ROLLBACK TO unit")?;
     }
-    execute("RELEASE unit")
+    execute(transaction, "RELEASE unit")
+}
+
+fn execute(transaction: &Transaction<'_>, sql: &str) -> Result<(), Error> {
+    transaction.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 fn alone(connection: &mut Connection, mut unit: Box<dyn Unit>) {

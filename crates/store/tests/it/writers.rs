@@ -261,3 +261,20 @@ async fn changes_keep_their_order_around_one_that_is_alone() {
     deleted.await.unwrap().unwrap();
     assert!(matches!(asked.await.unwrap(), Err(StoreError::NotFound)));
 }
+
+#[tokio::test]
+async fn the_first_of_a_group_may_be_refused_or_not_fit() {
+    let scene = Scene::new(SqliteOptions { max_pages: Some(60), ..SqliteOptions::default() });
+    let lock = scene.hold();
+    let missing = scene.rename(77, "nobody", 1);
+    let large = scene.create(5, &"x".repeat(1_000_000));
+    let small: Vec<_> = (0..3).map(|number| scene.create(number, "small")).collect();
+    all_have_asked().await;
+    lock.execute_batch("ROLLBACK").unwrap();
+    assert!(matches!(missing.await.unwrap(), Err(StoreError::NotFound)));
+    assert!(matches!(large.await.unwrap(), Err(StoreError::Full(_))));
+    for small in small {
+        small.await.unwrap().unwrap();
+    }
+    assert_eq!(scene.count().await, 3);
+}
