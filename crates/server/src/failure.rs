@@ -32,7 +32,7 @@ pub(crate) enum Failure {
     #[error("unknown version")]
     UnknownVersion(String),
     #[error("unknown segment")]
-    UnknownSegment(String),
+    UnknownSegment { name: String, accepted: &'static str },
     #[error("no such resource")]
     NotFound,
     #[error("method not allowed")]
@@ -68,7 +68,7 @@ impl Failure {
             Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::UnknownVersion(_) | Self::NotFound => StatusCode::NOT_FOUND,
-            Self::UnknownSegment(_) | Self::Bad { .. } => StatusCode::BAD_REQUEST,
+            Self::UnknownSegment { .. } | Self::Bad { .. } => StatusCode::BAD_REQUEST,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::FailedDependency(_) => StatusCode::FAILED_DEPENDENCY,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -121,8 +121,12 @@ impl Failure {
         match self {
             Self::Token(error) => token_message(*error).into(),
             Self::Forbidden { need, delegated } => forbidden_message(*need, *delegated).into(),
-            Self::UnknownVersion(version) => format!("Invalid version: {version}").into(),
-            Self::UnknownSegment(name) => format!("Resource not found for the segment '{name}'.").into(),
+            Self::UnknownVersion(version) => {
+                format!("Invalid version: {version}. Paths begin with /v1.0 or /beta.").into()
+            }
+            Self::UnknownSegment { name, accepted } => {
+                format!("Resource not found for the segment '{name}'. {accepted}").into()
+            }
             Self::NotFound | Self::Store(StoreError::NotFound) => "There is no resource with this id.".into(),
             Self::Method { allowed } => {
                 format!("Specified HTTP method is not allowed for the request target. Allowed: {allowed}.")

@@ -6,6 +6,7 @@
     reason = "in a test a failed expectation is the result"
 )]
 
+mod batch;
 mod body;
 mod filter;
 mod filter_text;

@@ -198,10 +198,10 @@ async fn a_batch_that_is_none_is_refused_as_a_whole() {
     for (body, says) in [
         ("".to_owned(), "The body"),
         ("[]".to_owned(), "The body"),
-        ("{}".to_owned(), "missing field `requests`"),
+        ("{}".to_owned(), "requests is missing"),
         (r#"{"requests":{}}"#.to_owned(), "an array of requests"),
         (r#"{"requests":[]}"#.to_owned(), "at least one"),
-        (r#"{"requests":[],"other":1}"#.to_owned(), "unknown field `other`"),
+        (r#"{"requests":[],"other":1}"#.to_owned(), "other is not known"),
         (json!({ "requests": many }).to_string(), "at most 20"),
         (json!({ "requests": [request("a"), request("A")] }).to_string(), "requests[1].id: 'A'"),
         (json!({ "requests": [request("")] }).to_string(), "requests[0].id"),
@@ -209,17 +209,17 @@ async fn a_batch_that_is_none_is_refused_as_a_whole() {
         (json!({ "requests": [depending("1", "1")] }).to_string(), "Invalid dependency for request Id: '1'"),
         (json!({ "requests": [depending("1", "2"), request("2")] }).to_string(), "Invalid dependency"),
         (json!({ "requests": [depending("1", "2"), depending("2", "1")] }).to_string(), "Invalid dependency"),
-        (json!({ "requests": [{"id": "1", "url": "/"}] }).to_string(), "requests[0]: missing field `method`"),
-        (json!({ "requests": [1] }).to_string(), "requests[0]: invalid type"),
-        (json!({ "requests": [null] }).to_string(), "requests[0]: invalid type"),
-        (with("id", json!(1)).to_string(), "expected a string"),
-        (with("method", json!(["GET"])).to_string(), "expected a string"),
-        (with("headers", json!({"a": 1})).to_string(), "expected a string"),
+        (json!({ "requests": [{"id": "1", "url": "/"}] }).to_string(), "requests[0].method is missing"),
+        (json!({ "requests": [1] }).to_string(), "requests[0] must be an object"),
+        (json!({ "requests": [null] }).to_string(), "requests[0] must be an object"),
+        (with("id", json!(1)).to_string(), "requests[0].id must be a text, not a number"),
+        (with("method", json!(["GET"])).to_string(), "requests[0].method must be a text"),
+        (with("headers", json!({"a": 1})).to_string(), "requests[0].headers.a must be a text"),
         (with("headers", json!({"a": "1", "A": "2"})).to_string(), "given twice"),
         (with("headers", json!("a")).to_string(), "an object of headers"),
-        (with("dependsOn", json!("1")).to_string(), "requests[0]"),
-        (with("bodies", json!("1")).to_string(), "unknown field `bodies`"),
-        (deep, "requests[0]: invalid type"),
+        (with("dependsOn", json!("1")).to_string(), "requests[0].dependsOn must be an array"),
+        (with("bodies", json!("1")).to_string(), "requests[0].bodies is not known"),
+        (deep, "requests[0] must be an object"),
     ] {
         let (code, message) = server.write("POST", BATCH, body.clone()).await.error(400);
         assert_eq!(code, "BadRequest");
@@ -282,6 +282,20 @@ async fn what_is_wrong_with_one_request_is_its_own_answer() {
     ] {
         assert_eq!(answers[id]["status"], status, "{id}: {}", answers[id]);
     }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn preferences_for_the_whole_are_passed_over() {
+    let server = Server::start().await;
+    let body = json!({"requests": [creates("1", json!({"version": "1"}))]}).to_string();
+    let request = server.request("POST", BATCH).header("content-type", "application/json");
+    let request = request.header("prefer", "respond-async, return=minimal").body(body.into()).unwrap();
+    let answer = server.send(request).await;
+    assert_eq!((answer.status.as_u16(), answer.header("preference-applied")), (200, None));
+    let json = answer.json();
+    assert_eq!(json["responses"][0]["status"], 201);
+    assert_eq!(json["responses"][0]["body"]["version"], "1");
     server.end().await;
 }
 

@@ -47,6 +47,7 @@ async fn a_request_too_many_is_told_when_to_come_back() {
     let (code, message) = refused.error(429);
     assert_eq!(code, "TooManyRequests");
     assert!(message.contains("2 changes in 20 s"), "{message}");
+    assert!(message.ends_with("Please retry after 10 s."), "{message}");
     assert_eq!(refused.header("retry-after"), Some("10"));
     // Reading has its own allowance, and what was refused took nothing of it.
     for _ in 0..3 {
