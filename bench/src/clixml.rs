@@ -7,7 +7,7 @@ use exconn_exchange::remoting::read_device;
 use exconn_exchange_sim::Organisation;
 use quick_xml::{Reader, events::Event};
 
-use crate::report::Section;
+use crate::{median::median, report::Section};
 
 const OBJECTS: u64 = 10_000;
 const ROUND: Duration = Duration::from_millis(1500);
@@ -53,9 +53,4 @@ fn megabytes_per_second(bytes: usize, pass: impl Fn() -> Result<(), String>) -> 
         passes += 1;
     }
     Ok(bytes as f64 * f64::from(passes) / 1e6 / began.elapsed().as_secs_f64())
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }

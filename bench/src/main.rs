@@ -3,15 +3,23 @@
 //! Machines differ and are noisy: what counts are the ratios within one run.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 
+mod bare_list;
 mod clixml;
+mod create;
+mod deep_page;
 mod end_to_end;
 mod get_connector;
+mod list_connectors;
+mod list_devices;
 mod listing;
 mod load;
 mod machine;
+mod median;
+mod organisation;
 mod process;
 mod queries;
 mod report;
+mod service;
 mod startup;
 mod system;
 
@@ -21,12 +29,16 @@ use report::{Report, Section};
 
 type Benchmark = (&'static str, fn() -> Result<Section, String>);
 
-const BENCHMARKS: [Benchmark; 6] = [
+const BENCHMARKS: [Benchmark; 10] = [
     ("clixml", clixml::run),
     ("listing", listing::run),
     ("end-to-end", end_to_end::run),
     ("get-connector", get_connector::run),
     ("queries", queries::run),
+    ("list-connectors", list_connectors::run),
+    ("list-devices", list_devices::run),
+    ("deep-page", deep_page::run),
+    ("create", create::run),
     ("startup", startup::run),
 ];
 

@@ -1,4 +1,4 @@
-//! The Python that runs the test peers and the vendor's client library.
+//! What runs the test peers and the vendor's client libraries: a Python, and a Node.js beside it.
 
 use std::{
     fs,
@@ -9,7 +9,16 @@ use std::{
 use crate::{process, root};
 
 /// Requirement files, relative to the workspace.
-const REQUIREMENTS: [&str; 2] = ["peers/requirements.txt", "crates/cli/tests/vendor/requirements.txt"];
+const REQUIREMENTS: [&str; 4] = [
+    "peers/requirements.txt",
+    "crates/cli/tests/vendor/python/requirements.txt",
+    "crates/cli/tests/vendor/javascript/requirements.txt",
+    "crates/cli/tests/openapi/requirements.txt",
+];
+
+/// The folder with the package.json, the lock file and the settings that npm follows.
+const NODE: &str = "crates/cli/tests/vendor/javascript";
+const NODE_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
 /// Debian packages without which the requirements cannot be installed, each with a probe that tells whether what it brings
 /// is there.
@@ -24,7 +33,8 @@ const PACKAGES: [(&str, &str, &[&str]); 4] = [
     ("libkrb5-dev", "krb5-config", &["--libs", "gssapi"]),
 ];
 
-/// The Python of the peers' own environment below `target/`, made or brought up to date if need be.
+/// The Python of the peers' own environment below `target/`, made or brought up to date if need be. Node.js comes from a
+/// Python package, and what npm installs lies in `node_modules` of the same environment.
 pub(crate) fn python() -> Result<PathBuf, String> {
     let folder = target().join("peers-venv");
     let python = folder.join("bin/python");
@@ -36,11 +46,15 @@ pub(crate) fn python() -> Result<PathBuf, String> {
     install_packages()?;
     process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
     let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]);
     for file in REQUIREMENTS {
         pip.arg("-r").arg(root().join(file));
     }
     process::run(&mut pip)?;
+    // The vendor's library has tens of thousands of modules, of which the tests load few: those are compiled then.
+    let compile = ["-m", "compileall", "-q", "-j", "0", "-x", "msgraph/generated"];
+    process::run(Command::new(&python).args(compile).arg(folder.join("lib")))?;
+    install_node_modules(&folder)?;
     fs::write(&stamp, wanted).map_err(|error| format!("cannot write {}: {error}", stamp.display()))?;
     Ok(python)
 }
@@ -55,7 +69,28 @@ fn wanted() -> Result<String, String> {
         let path = root().join(file);
         fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))
     };
-    REQUIREMENTS.iter().map(|file| read(file)).collect()
+    let node_files = NODE_FILES.map(|file| format!("{NODE}/{file}"));
+    REQUIREMENTS.into_iter().chain(node_files.iter().map(String::as_str)).map(read).collect()
+}
+
+/// Installs exactly what the lock file says, and runs nothing that the packages bring.
+fn install_node_modules(environment: &Path) -> Result<(), String> {
+    for file in NODE_FILES {
+        let from = root().join(NODE).join(file);
+        fs::copy(&from, environment.join(file))
+            .map_err(|error| format!("cannot copy {}: {error}", from.display()))?;
+    }
+    // npm is a script that looks for `node` in the path.
+    let programs = environment.join("bin");
+    let others = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::iter::once(programs.clone()).chain(std::env::split_paths(&others)))
+        .map_err(|error| format!("cannot put {} into the path: {error}", programs.display()))?;
+    process::run(
+        Command::new(programs.join("npm"))
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
+            .current_dir(environment)
+            .env("PATH", path),
+    )
 }
 
 fn install_packages() -> Result<(), String> {

@@ -35,6 +35,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, CliError> {
         listen: config.listen,
         public_url: config.public_url,
         authenticated: config.authenticated,
+        throttle: config.throttle,
         tls: config.tls,
     })
     .await?;

@@ -1,7 +1,7 @@
 use crate::{
     ConnectorId, GraphEnum, TenantId, Timestamp,
     enumeration::graph_enum,
-    schema::{self, Entity, EntityType, Value},
+    schema::{self, Action, Entity, EntityType, Value},
 };
 
 /// Longest text that a connector's property may hold, in characters.
@@ -75,21 +75,33 @@ pub struct Connector {
 }
 
 /// What `GET /deviceManagement/exchangeConnectors` shows.
-pub const CONNECTOR: EntityType = EntityType {
-    name: "deviceManagementExchangeConnector",
-    properties: &[
+pub const CONNECTOR: EntityType = EntityType::changeable(
+    "deviceManagementExchangeConnector",
+    "A connection to an Exchange organisation.",
+    &[
         schema::key(),
-        schema::moment("lastSyncDateTime"),
-        schema::enumeration("status", ConnectorStatus::TYPE),
-        schema::text("primarySmtpAddress"),
-        schema::text("serverName"),
-        schema::text("connectorServerName"),
-        schema::enumeration("exchangeConnectorType", ConnectorType::TYPE),
-        schema::text("version"),
-        schema::text("exchangeAlias"),
-        schema::text("exchangeOrganization"),
+        schema::moment(
+            "lastSyncDateTime",
+            "When the last successful sync ended; 0001-01-01T00:00:00Z before the first.",
+        ),
+        schema::enumeration("status", ConnectorStatus::TYPE, "Whether Exchange is reached."),
+        schema::text("primarySmtpAddress", "The address that set up a service-to-service connector."),
+        schema::text("serverName", "Name of the Exchange server to talk to."),
+        schema::text("connectorServerName", "Name of the machine that runs the agent."),
+        schema::enumeration("exchangeConnectorType", ConnectorType::TYPE, "The road to Exchange."),
+        schema::text("version", "Version of the agent."),
+        schema::text(
+            "exchangeAlias",
+            "The administrator's name for the organisation; binds the connector to a configured connection.",
+        ),
+        schema::text("exchangeOrganization", "The organisation's own name."),
     ],
-};
+)
+.with_actions(&[Action {
+    name: "sync",
+    documentation: "Queues a sync with Exchange; a run of the same kind that is queued or running covers it.",
+    parameters: &[schema::enumeration("syncType", SyncType::TYPE, "How much the sync looks at.")],
+}]);
 
 impl Entity for Connector {
     const TYPE: &'static EntityType = &CONNECTOR;
@@ -108,6 +120,10 @@ impl Entity for Connector {
             9 => Value::text(self.exchange_organization.as_deref()),
             _ => Value::Null,
         }
+    }
+
+    fn revision(&self) -> Option<i64> {
+        Some(self.revision)
     }
 }
 

@@ -3,7 +3,7 @@ use uuid::Uuid;
 use crate::{
     ConnectorId, DeviceId, GraphEnum, Timestamp,
     enumeration::graph_enum,
-    schema::{self, Entity, EntityType, Property, PropertyType, Value},
+    schema::{self, Entity, EntityType, Value},
 };
 
 graph_enum! {
@@ -61,10 +61,34 @@ graph_enum! {
 }
 
 graph_enum! {
-    /// Who manages a device.
+    /// Who manages a device. exconn discovers devices of Exchange ActiveSync alone.
     ManagementAgent as "managementAgentType" {
-        /// Exchange ActiveSync alone, which is all that exconn discovers.
+        /// Exchange ActiveSync.
         Eas = 1 "eas",
+        /// Intune as mobile device management.
+        Mdm = 2 "mdm",
+        /// Exchange ActiveSync and Intune.
+        EasMdm = 3 "easMdm",
+        /// The Intune client for computers.
+        IntuneClient = 4 "intuneClient",
+        /// Exchange ActiveSync and the Intune client for computers.
+        EasIntuneClient = 5 "easIntuneClient",
+        /// Configuration Manager.
+        ConfigurationManagerClient = 8 "configurationManagerClient",
+        /// Configuration Manager and Intune.
+        ConfigurationManagerClientMdm = 10 "configurationManagerClientMdm",
+        /// Configuration Manager, Intune and Exchange ActiveSync.
+        ConfigurationManagerClientMdmEas = 11 "configurationManagerClientMdmEas",
+        /// Not known.
+        Unknown = 16 "unknown",
+        /// Jamf.
+        Jamf = 32 "jamf",
+        /// Google's cloud device policy controller.
+        GoogleCloudDevicePolicyController = 64 "googleCloudDevicePolicyController",
+        /// Device management of Microsoft 365.
+        Microsoft365ManagedMdm = 258 "microsoft365ManagedMdm",
+        /// Microsoft Defender for Endpoint.
+        MsSense = 1024 "msSense",
     }
 }
 
@@ -127,29 +151,43 @@ pub struct MobileDevice {
 }
 
 /// What `GET /deviceManagement/managedDevices` shows of a partnership.
-pub const MANAGED_DEVICE: EntityType = EntityType {
-    name: "managedDevice",
-    properties: &[
+pub const MANAGED_DEVICE: EntityType = EntityType::read_only(
+    "managedDevice",
+    "A mobile device that a mailbox of Exchange has a partnership with, as the last sync found it.",
+    &[
         schema::key(),
-        schema::text("deviceName"),
-        schema::enumeration("managementAgent", ManagementAgent::TYPE),
-        schema::text("operatingSystem"),
-        schema::text("osVersion"),
-        Property { name: "easActivated", kind: PropertyType::Boolean, nullable: false },
-        schema::text("easDeviceId"),
-        schema::moment("easActivationDateTime"),
-        schema::text("model"),
-        schema::text("imei"),
-        schema::text("phoneNumber"),
-        schema::text("subscriberCarrier"),
-        schema::text("userDisplayName"),
-        schema::text("userPrincipalName"),
-        schema::text("emailAddress"),
-        schema::enumeration("exchangeAccessState", AccessState::TYPE),
-        schema::enumeration("exchangeAccessStateReason", AccessStateReason::TYPE),
-        schema::moment("exchangeLastSuccessfulSyncDateTime"),
+        schema::text("deviceName", "The device's friendly name, else its model, else its type."),
+        schema::enumeration("managementAgent", ManagementAgent::TYPE, "Who manages the device: always eas."),
+        schema::text("operatingSystem", "Name of the operating system, for instance iOS."),
+        schema::text("osVersion", "Version of the operating system."),
+        schema::boolean("easActivated", "Whether the device uses Exchange ActiveSync: always true."),
+        schema::text("easDeviceId", "What the device calls itself towards Exchange ActiveSync."),
+        schema::moment(
+            "easActivationDateTime",
+            "When the device first synced with Exchange; 0001-01-01T00:00:00Z if that is not known.",
+        ),
+        schema::text("model", "The device's model."),
+        schema::text("imei", "The device's International Mobile Equipment Identity."),
+        schema::text("phoneNumber", "The device's telephone number."),
+        schema::text("subscriberCarrier", "The mobile operator."),
+        schema::text("userDisplayName", "Name of the mailbox that the device syncs with."),
+        schema::text(
+            "userPrincipalName",
+            "The user's sign-in name; Exchange does not tell it, so it is null.",
+        ),
+        schema::text("emailAddress", "The user's address; Exchange does not tell it, so it is null."),
+        schema::enumeration(
+            "exchangeAccessState",
+            AccessState::TYPE,
+            "Whether Exchange lets the device read mail.",
+        ),
+        schema::enumeration("exchangeAccessStateReason", AccessStateReason::TYPE, "Why Exchange decided so."),
+        schema::moment(
+            "exchangeLastSuccessfulSyncDateTime",
+            "When the device last reached Exchange; 0001-01-01T00:00:00Z, since a listing does not tell it.",
+        ),
     ],
-};
+);
 
 impl Entity for MobileDevice {
     const TYPE: &'static EntityType = &MANAGED_DEVICE;
@@ -233,28 +271,6 @@ impl ObservedDevice {
 
 fn non_empty(text: &str) -> Option<&str> {
     if text.is_empty() { None } else { Some(text) }
-}
-
-/// Devices counted by access state, for `managedDeviceOverview`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeviceOverview {
-    /// Devices with access.
-    pub allowed: u64,
-    /// Devices refused.
-    pub blocked: u64,
-    /// Devices waiting for a decision.
-    pub quarantined: u64,
-    /// Devices that Exchange has not decided about.
-    pub unknown: u64,
-    /// Devices for which no state was found.
-    pub unavailable: u64,
-}
-
-impl DeviceOverview {
-    /// All devices.
-    pub fn total(&self) -> u64 {
-        self.allowed + self.blocked + self.quarantined + self.unknown + self.unavailable
-    }
 }
 
 /// What Exchange says of itself (`Get-OrganizationConfig`, `Get-ExchangeServer`).

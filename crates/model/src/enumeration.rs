@@ -1,4 +1,4 @@
-use crate::schema::EnumType;
+use crate::schema::{EnumType, SENTINEL};
 
 /// An enumeration with a name and a number for each member, as the Graph's metadata gives them.
 pub trait GraphEnum: Copy + Sized + 'static {
@@ -13,7 +13,7 @@ pub trait GraphEnum: Copy + Sized + 'static {
 
     /// The member's name on the wire.
     fn name(self) -> &'static str {
-        Self::TYPE.name_of(self.number()).unwrap_or("unknownFutureValue")
+        Self::TYPE.name_of(self.number()).unwrap_or(SENTINEL)
     }
 
     /// The member with this exact name, if it is one that can be stored.
@@ -22,22 +22,34 @@ pub trait GraphEnum: Copy + Sized + 'static {
     }
 }
 
-/// Declares an enumeration whose members carry their wire names and numbers. A sentinel is a member that can be
-/// named in queries but never stored.
+/// Declares an enumeration whose members carry their wire names and numbers; the doc comments are what `$metadata` says
+/// too. A sentinel is a member that can be named in queries but never stored.
 macro_rules! graph_enum {
-    ($(#[$doc:meta])* $name:ident as $wire:literal $(sentinel $sentinel:literal)? {
-        $($(#[$member_doc:meta])* $member:ident = $number:literal $text:literal,)+
+    ($(#[doc = $doc:literal])* $name:ident as $wire:literal $(sentinel $sentinel:literal)? {
+        $($(#[doc = $member_doc:literal])* $member:ident = $number:literal $text:literal,)+
     }) => {
-        $(#[$doc])*
+        $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name {
-            $($(#[$member_doc])* $member = $number,)+
+            $($(#[doc = $member_doc])* $member = $number,)+
         }
 
         impl $crate::GraphEnum for $name {
             const TYPE: &'static $crate::schema::EnumType = &$crate::schema::EnumType {
                 name: $wire,
-                members: &[$(($text, $number),)+ $(("unknownFutureValue", $sentinel),)?],
+                documentation: concat!($($doc),*).trim_ascii_start(),
+                members: &[
+                    $($crate::schema::EnumMember {
+                        name: $text,
+                        number: $number,
+                        documentation: concat!($($member_doc),*).trim_ascii_start(),
+                    },)+
+                    $($crate::schema::EnumMember {
+                        name: $crate::schema::SENTINEL,
+                        number: $sentinel,
+                        documentation: "Stands for members that were added later. Never stored, and refused in new entities.",
+                    },)?
+                ],
                 has_sentinel: !<[i32]>::is_empty(&[$($sentinel,)?]),
             };
 

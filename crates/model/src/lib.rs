@@ -7,6 +7,7 @@ mod connector;
 mod device;
 mod enumeration;
 mod ids;
+mod management;
 mod run;
 pub mod schema;
 mod timestamp;
@@ -16,10 +17,14 @@ pub use connector::{
     CONNECTOR, Connector, ConnectorChange, ConnectorDraft, ConnectorStatus, ConnectorType, MAX_TEXT, SyncType,
 };
 pub use device::{
-    AccessState, AccessStateReason, DeviceOverview, MANAGED_DEVICE, ManagementAgent, MobileDevice,
-    ObservedDevice, Organization,
+    AccessState, AccessStateReason, MANAGED_DEVICE, ManagementAgent, MobileDevice, ObservedDevice,
+    Organization,
 };
 pub use enumeration::GraphEnum;
 pub use ids::{ConnectorId, DeviceId, NotAnId, RunId, TenantId};
+pub use management::{
+    DEVICE_MANAGEMENT, DeviceManagement, DeviceOverview, GRAPH_SERVICE, MANAGED_DEVICE_OVERVIEW,
+    ManagedDeviceOverview,
+};
 pub use run::{FailureKind, RunOutcome, RunState, SyncCounts, SyncRun};
 pub use timestamp::{Timestamp, TimestampError};

@@ -1,8 +1,8 @@
 //! Bodies of requests: JSON objects, checked against a description.
 
 use exconn_model::{
-    MAX_TEXT, Timestamp,
-    schema::{EntityType, EnumType, Property, PropertyType, Value},
+    MAX_TEXT, Timestamp, TimestampError,
+    schema::{EntityType, EnumType, Property, PropertyType, SENTINEL, Value},
 };
 
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
 
 /// Most members of a body, annotations included.
 pub const MAX_MEMBERS: usize = 100;
-const SENTINEL: &str = "unknownFutureValue";
 
 /// What becomes of `unknownFutureValue` in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +32,7 @@ pub enum BodyError {
     )]
     NotJson(String),
     /// JSON, but not an object.
-    #[error("The request payload must be a JSON object, for instance {{}}.")]
+    #[error("The request payload must be a JSON object: members in braces.")]
     NotAnObject,
     /// Too many members.
     #[error("The request payload has more than {MAX_MEMBERS} members.")]
@@ -44,13 +43,15 @@ pub enum BodyError {
     /// A property that the type does not have.
     #[error(
         "The property '{name}' does not exist on type 'microsoft.graph.{entity}'. Make sure to only use property names \
-         that are defined by the type or mark the type as open type."
+         that are defined by the type or mark the type as open type. It has {known}."
     )]
     Unknown {
         /// The name.
         name: String,
         /// The entity.
         entity: &'static str,
+        /// The properties that there are.
+        known: String,
     },
     /// A parameter that the action does not have.
     #[error("The parameter '{name}' does not exist; the action takes '{wanted}'.")]
@@ -78,15 +79,35 @@ pub enum BodyError {
         /// The type that fits.
         wanted: &'static str,
     },
-    /// A value that the property does not take.
-    #[error("The property '{name}' cannot be {given}; it takes {accepted}.")]
-    Value {
-        /// The property or parameter.
-        name: String,
+    /// A value that the parameter does not take.
+    #[error("The parameter '{name}' cannot be {given}; it takes {accepted}.")]
+    Parameter {
+        /// The parameter.
+        name: &'static str,
         /// What was given.
         given: String,
         /// What would be accepted.
         accepted: String,
+    },
+    /// A value that the property does not take.
+    #[error("The property '{name}' cannot be {given}; it takes {accepted}.")]
+    Value {
+        /// The property.
+        name: &'static str,
+        /// What was given.
+        given: String,
+        /// What would be accepted.
+        accepted: String,
+    },
+    /// A text that is not the moment which the property takes.
+    #[error("The property '{name}' cannot be '{given}': {reason}.")]
+    Moment {
+        /// The property.
+        name: &'static str,
+        /// What was given.
+        given: String,
+        /// What is wrong with it.
+        reason: TimestampError,
     },
 }
 
@@ -104,7 +125,11 @@ pub fn entity(
             let position = entity.position_exact(&name);
             let property = position.and_then(|position| Some((position, entity.properties.get(position)?)));
             let Some((position, property)) = property else {
-                return Err(BodyError::Unknown { name: excerpt(&name), entity: entity.name });
+                return Err(BodyError::Unknown {
+                    name: excerpt(&name),
+                    entity: entity.name,
+                    known: names(entity.properties.iter().map(|property| property.name)),
+                });
             };
             if let Some(value) = value(property, json, sentinel)? {
                 properties.push((position, value));
@@ -134,11 +159,9 @@ pub fn enum_parameter(
         Some(Json::Text(name)) if kind.number_of(&name).is_some() => {
             Ok(kind.number_of(&name).unwrap_or_default())
         }
-        Some(other) => Err(BodyError::Value {
-            name: parameter.to_owned(),
-            given: describe(&other),
-            accepted: accepted(),
-        }),
+        Some(other) => {
+            Err(BodyError::Parameter { name: parameter, given: describe(&other), accepted: accepted() })
+        }
     }
 }
 
@@ -156,11 +179,7 @@ fn check_type(json: &Json, entity: &'static EntityType) -> Result<(), BodyError>
 
 /// The value of a property; `None` if it counts as absent.
 fn value(property: &Property, json: Json, sentinel: Sentinel) -> Result<Option<Value<'static>>, BodyError> {
-    let refused = |given: String, accepted: String| BodyError::Value {
-        name: property.name.to_owned(),
-        given,
-        accepted,
-    };
+    let refused = |given: String, accepted: String| BodyError::Value { name: property.name, given, accepted };
     match (property.kind, json) {
         (_, Json::Null) if property.nullable => Ok(Some(Value::Null)),
         (PropertyType::String, Json::Text(text)) => {
@@ -177,7 +196,7 @@ fn value(property: &Property, json: Json, sentinel: Sentinel) -> Result<Option<V
         (PropertyType::Boolean, Json::Boolean(value)) => Ok(Some(Value::Boolean(value))),
         (PropertyType::DateTimeOffset, Json::Text(text)) => match Timestamp::parse(&text) {
             Ok(moment) => Ok(Some(Value::Timestamp(moment))),
-            Err(reason) => Err(refused(format!("'{}'", excerpt(&text)), reason.to_string())),
+            Err(reason) => Err(BodyError::Moment { name: property.name, given: excerpt(&text), reason }),
         },
         (PropertyType::Enum(kind), Json::Text(name)) => match kind.number_of(&name) {
             Some(_) if kind.has_sentinel && name == SENTINEL => match sentinel {
@@ -194,15 +213,19 @@ fn value(property: &Property, json: Json, sentinel: Sentinel) -> Result<Option<V
                 PropertyType::Boolean => "true or false".to_owned(),
                 PropertyType::DateTimeOffset => "a date and time such as 2026-01-31T08:00:00Z".to_owned(),
                 PropertyType::Enum(kind) => members(kind),
+                PropertyType::Int32 => "a whole number".to_owned(),
+                PropertyType::Complex(_) => "only what the service gives".to_owned(),
             },
         )),
     }
 }
 
 fn members(kind: &EnumType) -> String {
-    let names: Vec<&str> =
-        kind.members.iter().map(|(name, _)| *name).filter(|name| *name != SENTINEL).collect();
-    names.join(", ")
+    names(kind.members.iter().map(|member| member.name).filter(|name| *name != SENTINEL))
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn describe(json: &Json) -> String {

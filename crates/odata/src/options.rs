@@ -61,12 +61,14 @@ pub enum Purpose {
     Count(Context),
     /// One entity.
     Entity,
+    /// A document that is no entity.
+    Document,
     /// A change: no options.
     Nothing,
 }
 
 impl Purpose {
-    fn allows(self, option: &str) -> bool {
+    pub(crate) fn allows(self, option: &str) -> bool {
         match self {
             Self::List(_) => {
                 matches!(
@@ -83,6 +85,7 @@ impl Purpose {
             }
             Self::Count(_) => matches!(option, "$filter" | "$format"),
             Self::Entity => matches!(option, "$select" | "$format"),
+            Self::Document => option == "$format",
             Self::Nothing => false,
         }
     }
@@ -91,7 +94,7 @@ impl Purpose {
     fn context(self) -> Option<Context> {
         match self {
             Self::List(context) | Self::Count(context) => Some(context),
-            Self::Entity | Self::Nothing => None,
+            Self::Entity | Self::Document | Self::Nothing => None,
         }
     }
 }
@@ -115,8 +118,8 @@ pub struct Options {
     pub count: bool,
     /// `$skiptoken`, still sealed.
     pub skip_token: Option<String>,
-    /// `$format=json`.
-    pub format_json: bool,
+    /// `$format`: `json`, or `application/json` with parameters that are not checked here.
+    pub format: Option<String>,
     /// The options as they were given, decoded, with their `$`.
     given: Vec<(&'static str, String)>,
     /// `@name=value`, as they were given, decoded.
@@ -188,6 +191,9 @@ pub enum OptionsError {
         /// The entity.
         entity: &'static str,
     },
+    /// A structure in `$orderby`.
+    #[error("'{0}' is a structure; '$orderby' takes properties with a single value.")]
+    OrderStructure(String),
     /// A direction that is neither `asc` nor `desc`.
     #[error("'{0}' is not a direction in '$orderby': write asc or desc, and separate properties by commas.")]
     Direction(String),
@@ -198,8 +204,11 @@ pub enum OptionsError {
     #[error("{0}")]
     Filter(#[from] FilterError),
     /// A format that is not offered.
-    #[error("The query option '$format' takes only json.")]
+    #[error("The query option '$format' takes only json, or application/json with parameters.")]
     Format,
+    /// A format of the metadata that is not offered.
+    #[error("The query option '$format' takes xml or json here, not '{0}'.")]
+    MetadataFormat(String),
     /// `$skiptoken` that is too long to be one.
     #[error("The $skiptoken is not one that this service gave.")]
     SkipToken,
@@ -217,14 +226,8 @@ pub fn parse(
     purpose: Purpose,
     entity: &'static EntityType,
 ) -> Result<Options, OptionsError> {
-    let query = query.unwrap_or_default();
-    if query.len() > MAX_QUERY {
-        return Err(OptionsError::TooLong);
-    }
     let mut options = Options::default();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (decoded(name)?, decoded(value)?);
+    for (name, value) in decoded_pairs(query)? {
         if name.starts_with('@') && purpose.allows("$filter") {
             options.add_alias(name.trim(), value)?;
             continue;
@@ -237,12 +240,29 @@ pub fn parse(
             return Err(OptionsError::Repeated(option));
         }
         options.read(option, &value, entity)?;
-        options.given.push((option, value.into_owned()));
+        options.given.push((option, value));
     }
     if let Some(context) = purpose.context() {
         options.read_filter(entity, context)?;
     }
     Ok(options)
+}
+
+/// The options of a query and their decoded values, in the order given.
+pub(crate) fn pairs(query: Option<&str>) -> Result<Vec<(&'static str, String)>, OptionsError> {
+    decoded_pairs(query)?.into_iter().map(|(name, value)| Ok((known(name.trim())?, value))).collect()
+}
+
+fn decoded_pairs(query: Option<&str>) -> Result<Vec<(String, String)>, OptionsError> {
+    let query = query.unwrap_or_default();
+    if query.len() > MAX_QUERY {
+        return Err(OptionsError::TooLong);
+    }
+    let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Ok((decoded(name)?.into_owned(), decoded(value)?.into_owned()))
+    });
+    pairs.collect()
 }
 
 /// Percent-decoded, with `+` for a space as forms write it.
@@ -285,19 +305,18 @@ impl Options {
             }
             "$skiptoken" => self.skip_token = Some(value.to_owned()),
             "$format" => {
-                let is_json =
-                    value.eq_ignore_ascii_case("json") || value.eq_ignore_ascii_case("application/json");
-                if !is_json {
+                let kind = value.split(';').next().unwrap_or_default().trim();
+                if !value.eq_ignore_ascii_case("json") && !kind.eq_ignore_ascii_case("application/json") {
                     return Err(OptionsError::Format);
                 }
-                self.format_json = true;
+                self.format = Some(value.to_owned());
             }
             other => return Err(OptionsError::Unsupported(other)),
         }
         Ok(())
     }
 
-    fn add_alias(&mut self, name: &str, value: Cow<'_, str>) -> Result<(), OptionsError> {
+    fn add_alias(&mut self, name: &str, value: String) -> Result<(), OptionsError> {
         let bare = name.strip_prefix('@').unwrap_or_default();
         let is_name = bare.starts_with(|c: char| c.is_alphabetic() || c == '_')
             && bare.chars().all(|c| c.is_alphanumeric() || c == '_');
@@ -310,7 +329,7 @@ impl Options {
         if self.aliases.len() == MAX_ALIASES {
             return Err(OptionsError::TooManyAliases);
         }
-        self.aliases.push((name.to_owned(), value.into_owned()));
+        self.aliases.push((name.to_owned(), value));
         Ok(())
     }
 
@@ -388,6 +407,9 @@ fn order(value: &str, entity: &'static EntityType) -> Result<Vec<OrderBy>, Optio
         let name = words.next().unwrap_or_default();
         let unknown = || OptionsError::OrderProperty { name: excerpt(name), entity: entity.name };
         let property = entity.position(name).ok_or_else(unknown)?;
+        if entity.properties.get(property).is_some_and(|property| property.kind.is_structure()) {
+            return Err(OptionsError::OrderStructure(excerpt(name)));
+        }
         let descending = match words.next() {
             None => false,
             Some(word) if word.eq_ignore_ascii_case("asc") => false,

@@ -42,11 +42,16 @@ pub fn seal(place: &Place, scope: &str, key: &[u8; 32]) -> String {
     write_text(&mut content, &after.id);
     for value in &after.keys {
         match value {
-            Value::Null => content.push(b'n'),
+            // Nothing is ordered by a structure.
+            Value::Null | Value::Complex(..) => content.push(b'n'),
             Value::Boolean(value) => content.extend([b'b', u8::from(*value)]),
             Value::Text(text) => {
                 content.push(b't');
                 write_text(&mut content, text);
+            }
+            Value::Int32(number) => {
+                content.push(b'i');
+                content.extend(number.to_be_bytes());
             }
             Value::Timestamp(moment) => {
                 content.push(b'd');
@@ -92,6 +97,7 @@ pub fn open(
             (b'n', _) => Value::Null,
             (b'b', PropertyType::Boolean) => Value::Boolean(reader.byte()? != 0),
             (b't', PropertyType::String) => Value::Text(reader.text()?.into()),
+            (b'i', PropertyType::Int32) => Value::Int32(i32::from_be_bytes(reader.array()?)),
             (b'd', PropertyType::DateTimeOffset) => Value::Timestamp(reader.moment()?),
             (b'e', PropertyType::Enum(kind)) => Value::Enum(kind, i32::from_be_bytes(reader.array()?)),
             _ => return Err(BadToken),

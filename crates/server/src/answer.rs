@@ -1,12 +1,7 @@
 use std::{borrow::Cow, error::Error, fmt::Write, sync::Arc};
 
 use bytes::Bytes;
-use http::{
-    HeaderName, HeaderValue, Request, Response,
-    header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY},
-    request::Parts,
-};
-use http_body_util::Full;
+use http::{HeaderName, HeaderValue, Request, Response, request::Parts};
 use hyper::body::Incoming;
 use serde::Serialize;
 
@@ -16,13 +11,14 @@ use crate::{
     auth::Caller,
     exconn,
     failure::Failure,
+    finish::finish,
     graph,
     reply::Reply,
     routes::{self, Access, Operation, Place},
     wire::{Connection, Identity, RequestBody},
 };
 
-const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
+pub(crate) const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
 
 /// A request on its way through: one that came over a connection, or one of a batch.
 pub(crate) struct Call<'a> {
@@ -49,13 +45,14 @@ impl App {
         &self,
         request: Request<Incoming>,
         connection: &Connection,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Bytes> {
         let service = &*self.0;
         let (head, body) = request.into_parts();
         let identity = Identity::new(&head.headers, &*service.entropy);
         let body = RequestBody::Left(body);
         let call = Call { head: &head, body, connection, identity: &identity, caller: None };
-        finish(service.answer(call).await, &identity, connection)
+        let reply = service.answer(call).await;
+        finish(service, reply, &head, connection, &identity).await
     }
 }
 
@@ -85,7 +82,10 @@ impl Service {
         let route =
             routes::find(target.place, &head.method).map_err(|allowed| Failure::Method { allowed })?;
         trace.route = Some(route);
-        let Some(caller) = caller else { return self.answer_anyone(route.operation).await };
+        let Some(caller) = caller else { return self.answer_anyone(route.operation, &target, head).await };
+        if let Some(throttle) = &self.throttle {
+            throttle.admit(&caller, route.operation.is_change(), self.clock.now())?;
+        }
         if let Access::Needs(need) = route.access
             && !caller.permissions.satisfies(need)
         {
@@ -101,10 +101,17 @@ impl Service {
     }
 
     /// Answers what needs no token.
-    async fn answer_anyone(&self, operation: Operation) -> Result<Reply, Failure> {
+    async fn answer_anyone(
+        &self,
+        operation: Operation,
+        target: &Target<'_>,
+        head: &Parts,
+    ) -> Result<Reply, Failure> {
         match operation {
             Operation::Live => Ok(Reply::text("alive")),
             Operation::Ready => self.ready().await,
+            Operation::GetMetadata => graph::get_metadata(head),
+            Operation::GetGraphDescription => graph::get_description(target.version, head),
             _ => Err(Failure::NotFound),
         }
     }
@@ -122,7 +129,8 @@ impl Service {
         Ok(Reply::text("ready"))
     }
 
-    fn refuse(&self, failure: &Failure, identity: &Identity) -> Reply {
+    /// The answer to a request that failed.
+    pub(crate) fn refuse(&self, failure: &Failure, identity: &Identity) -> Reply {
         if failure.is_ours() {
             tracing::error!(request_id = %identity.request, error = %with_causes(failure), "request failed");
         }
@@ -140,20 +148,6 @@ fn resolve(path: &str) -> Result<Target<'_>, Failure> {
         _ => return exconn::resolve(path).unwrap_or_else(|| graph::resolve(path)),
     };
     Ok(Target { place: open, id: None, version: None })
-}
-
-fn finish(reply: Reply, identity: &Identity, connection: &Connection) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(reply.body));
-    *response.status_mut() = reply.status;
-    *response.headers_mut() = reply.headers;
-    let headers = response.headers_mut();
-    identity.write(headers);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(ODATA_VERSION, HeaderValue::from_static("4.0"));
-    if connection.secure {
-        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
-    }
-    response
 }
 
 #[derive(Serialize)]

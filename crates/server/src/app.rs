@@ -3,7 +3,12 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 use exconn_model::{Clock, Entropy, TenantId};
 use exconn_store::Store;
 
-use crate::{agents::AgentRegistry, auth::Authentication, wire::Origin};
+use crate::{
+    agents::AgentRegistry,
+    auth::Authentication,
+    throttle::{Throttle, ThrottleLimits},
+    wire::{Compressor, Origin},
+};
 
 /// What an administrator can set about the API.
 #[derive(Clone, Debug)]
@@ -19,6 +24,8 @@ pub struct AppConfig {
     pub paging_secret: [u8; 32],
     /// Largest body of a request in bytes, before and after decompression.
     pub body_limit: usize,
+    /// How much a caller may ask for; no bound where absent.
+    pub throttle: Option<ThrottleLimits>,
     /// Entities of a page without `$top`.
     pub default_page: u32,
     /// Connections served at once; further ones wait to be accepted.
@@ -42,6 +49,7 @@ impl AppConfig {
             listen,
             paging_secret,
             body_limit: 1024 * 1024,
+            throttle: Some(ThrottleLimits::default()),
             default_page: 100,
             max_connections: 1024,
             header_timeout: Duration::from_secs(30),
@@ -76,6 +84,8 @@ pub(crate) struct Service {
     pub(crate) authentication: Authentication,
     pub(crate) agents: Arc<dyn AgentRegistry>,
     pub(crate) config: AppConfig,
+    pub(crate) throttle: Option<Throttle>,
+    pub(crate) compressor: Compressor,
     /// The base of every link, if it is configured.
     pub(crate) origin: Option<Arc<Origin>>,
 }
@@ -100,7 +110,11 @@ impl App {
             None => None,
             Some(url) => Some(Arc::new(Origin::parse(url).ok_or_else(|| AppError::PublicUrl(url.clone()))?)),
         };
-        let app = Self(Arc::new(Service { store, clock, entropy, authentication, agents, config, origin }));
+        let throttle = config.throttle.map(Throttle::new);
+        let compressor = Compressor::default();
+        let service =
+            Service { store, clock, entropy, authentication, agents, config, throttle, compressor, origin };
+        let app = Self(Arc::new(service));
         app.may_listen_at(app.0.config.listen)?;
         Ok(app)
     }

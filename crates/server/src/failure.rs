@@ -2,21 +2,24 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use exconn_odata::{body, options::OptionsError, skiptoken::BadToken};
+use exconn_odata::{batch::BatchError, body, options::OptionsError, skiptoken::BadToken};
 use exconn_store::StoreError;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{ACCEPT, ACCEPT_ENCODING, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
 use crate::{
     auth::{Need, TokenError},
-    wire::BodyError,
+    throttle::TooMany,
+    wire::{BodyError, VersionError},
 };
 
 /// A client may ask again after so long when the store does not answer.
 const RETRY: Duration = Duration::from_secs(5);
 
+const IF_MATCH: &str =
+    "The resource was changed since it was read: its ETag is not the one in If-Match. Read it again.";
 const INTERNAL: &str = "An error has occurred. The service's log has more under the request-id.";
 
 /// Why a request is not answered as the client hoped.
@@ -29,13 +32,21 @@ pub(crate) enum Failure {
     #[error("unknown version")]
     UnknownVersion(String),
     #[error("unknown segment")]
-    UnknownSegment(String),
+    UnknownSegment { name: String, accepted: &'static str },
     #[error("no such resource")]
     NotFound,
     #[error("method not allowed")]
     Method { allowed: String },
+    #[error("a request that this one depends on failed")]
+    FailedDependency(String),
+    #[error("throttled: {0}")]
+    TooMany(#[from] TooMany),
     #[error("nothing acceptable")]
     NotAcceptable,
+    #[error("If-Match is not fulfilled")]
+    IfMatch,
+    #[error("If-None-Match is not fulfilled")]
+    IfNoneMatch,
     #[error("body refused: {0}")]
     Body(#[from] BodyError),
     #[error("bad request: {message}")]
@@ -57,14 +68,17 @@ impl Failure {
             Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::UnknownVersion(_) | Self::NotFound => StatusCode::NOT_FOUND,
-            Self::UnknownSegment(_) | Self::Bad { .. } => StatusCode::BAD_REQUEST,
+            Self::UnknownSegment { .. } | Self::Bad { .. } => StatusCode::BAD_REQUEST,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::FailedDependency(_) => StatusCode::FAILED_DEPENDENCY,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::IfMatch | Self::IfNoneMatch => StatusCode::PRECONDITION_FAILED,
             Self::Body(error) => match error {
-                BodyError::NoContentType | BodyError::NotJson | BodyError::Gzip | BodyError::Cut => {
-                    StatusCode::BAD_REQUEST
+                BodyError::NoContentType | BodyError::Gzip | BodyError::Cut => StatusCode::BAD_REQUEST,
+                BodyError::NotJson | BodyError::Charset | BodyError::Encoding => {
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE
                 }
-                BodyError::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
                 BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
             },
@@ -88,7 +102,9 @@ impl Failure {
             StatusCode::FORBIDDEN => "Forbidden",
             StatusCode::NOT_FOUND => "ResourceNotFound",
             StatusCode::METHOD_NOT_ALLOWED => "Request_BadRequest",
+            StatusCode::TOO_MANY_REQUESTS => "TooManyRequests",
             StatusCode::NOT_ACCEPTABLE => "NotAcceptable",
+            StatusCode::FAILED_DEPENDENCY => "FailedDependency",
             StatusCode::REQUEST_TIMEOUT => "RequestTimeout",
             StatusCode::PRECONDITION_FAILED => "PreconditionFailed",
             StatusCode::PAYLOAD_TOO_LARGE => "RequestEntityTooLarge",
@@ -105,17 +121,29 @@ impl Failure {
         match self {
             Self::Token(error) => token_message(*error).into(),
             Self::Forbidden { need, delegated } => forbidden_message(*need, *delegated).into(),
-            Self::UnknownVersion(version) => format!("Invalid version: {version}").into(),
-            Self::UnknownSegment(name) => format!("Resource not found for the segment '{name}'.").into(),
+            Self::UnknownVersion(version) => {
+                format!("Invalid version: {version}. Paths begin with /v1.0 or /beta.").into()
+            }
+            Self::UnknownSegment { name, accepted } => {
+                format!("Resource not found for the segment '{name}'. {accepted}").into()
+            }
             Self::NotFound | Self::Store(StoreError::NotFound) => "There is no resource with this id.".into(),
             Self::Method { allowed } => {
                 format!("Specified HTTP method is not allowed for the request target. Allowed: {allowed}.")
                     .into()
             }
+            Self::FailedDependency(id) => {
+                format!("This request was not carried out, since the request '{id}' did not succeed.").into()
+            }
+            Self::TooMany(reason) => reason.to_string().into(),
             Self::NotAcceptable => {
                 "None of the media types in Accept can be given. Accepted are application/json with \
-                 odata.metadata none, minimal or full; for $count, text/plain."
+                 odata.metadata none, minimal or full; for $count, text/plain; for $metadata, application/xml too."
                     .into()
+            }
+            Self::IfMatch => IF_MATCH.into(),
+            Self::IfNoneMatch => {
+                "The resource exists, in a state that If-None-Match excludes. Nothing was changed.".into()
             }
             Self::Body(error) => body_message(*error).into(),
             Self::Bad { message, .. } => message.as_str().into(),
@@ -141,6 +169,16 @@ impl Failure {
                 if let Ok(allowed) = HeaderValue::from_str(allowed) {
                     headers.insert(ALLOW, allowed);
                 }
+            }
+            Self::TooMany(reason) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(reason.retry_after));
+            }
+            // RFC 9110, section 15.5.16: what would be understood.
+            Self::Body(BodyError::Encoding) => {
+                headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+            Self::Body(BodyError::NotJson | BodyError::Charset) => {
+                headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
             }
             _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(RETRY.as_secs()));
@@ -187,6 +225,7 @@ fn body_message(error: BodyError) -> String {
             "Write requests (excluding DELETE) must contain the Content-Type header declaration."
         }
         BodyError::NotJson => "Entity only allows writes with a JSON Content-Type header.",
+        BodyError::Charset => "The charset in Content-Type must be utf-8.",
         BodyError::Encoding => "Content-Encoding must be gzip, identity or absent.",
         BodyError::Gzip => "The body is not the gzip data that Content-Encoding announces.",
         BodyError::TooLarge { limit } => {
@@ -202,9 +241,7 @@ fn body_message(error: BodyError) -> String {
 
 fn store_message(error: &StoreError) -> &'static str {
     match error {
-        StoreError::RevisionMismatch => {
-            "The resource was changed since it was read: its ETag is not the one in If-Match. Read it again."
-        }
+        StoreError::RevisionMismatch => IF_MATCH,
         StoreError::Full(_) => "The service's disk is full. Nothing was changed.",
         StoreError::ReadOnly(_) => "The service cannot write its database now. Nothing was changed.",
         StoreError::Unavailable(_) => "The service's database does not answer now. Try again later.",
@@ -225,9 +262,21 @@ impl From<body::BodyError> for Failure {
 impl From<OptionsError> for Failure {
     fn from(error: OptionsError) -> Self {
         match error {
-            OptionsError::Format => Self::NotAcceptable,
+            OptionsError::Format | OptionsError::MetadataFormat(_) => Self::NotAcceptable,
             error => Self::bad(error.to_string()),
         }
+    }
+}
+
+impl From<BatchError> for Failure {
+    fn from(error: BatchError) -> Self {
+        Self::bad(error.to_string())
+    }
+}
+
+impl From<VersionError> for Failure {
+    fn from(error: VersionError) -> Self {
+        Self::bad(error.to_string())
     }
 }
 

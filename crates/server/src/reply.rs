@@ -52,6 +52,12 @@ impl Reply {
         Self::typed(TEXT, text)
     }
 
+    /// 304: the same without a body (RFC 9110, section 15.4.5).
+    pub(crate) fn not_modified(mut self) -> Self {
+        self.headers.remove(CONTENT_TYPE);
+        Self { status: StatusCode::NOT_MODIFIED, body: Bytes::new(), ..self }
+    }
+
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self

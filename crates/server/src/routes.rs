@@ -30,6 +30,11 @@ pub(crate) enum Operation {
     CountDevices,
     GetDevice,
     GetDeviceOverview,
+    Batch,
+    GetDeviceManagement,
+    GetServiceDocument,
+    GetMetadata,
+    GetGraphDescription,
     ListRuns,
     GetRun,
     GetDescription,
@@ -48,6 +53,11 @@ pub(crate) enum Place {
     DevicesCount,
     Device,
     DeviceOverview,
+    Batch,
+    DeviceManagement,
+    ServiceDocument,
+    Metadata,
+    GraphDescription,
     ConnectorRuns,
     Run,
     Description,
@@ -82,6 +92,10 @@ const READ: Access = Access::Needs(Need::ReadConnectors);
 const CHANGE: Access = Access::Needs(Need::ChangeConnectors);
 const DEVICES: Access = Access::Needs(Need::ReadDevices);
 
+const SERVICE: &str = "/{version}/";
+const METADATA: &str = "/{version}/$metadata";
+const GRAPH_DESCRIPTION: &str = "/{version}/openapi.json";
+const MANAGEMENT: &str = "/{version}/deviceManagement";
 const CONNECTORS: &str = "/{version}/deviceManagement/exchangeConnectors";
 const CONNECTORS_COUNT: &str = "/{version}/deviceManagement/exchangeConnectors/$count";
 const CONNECTOR: &str = "/{version}/deviceManagement/exchangeConnectors/{id}";
@@ -90,6 +104,7 @@ const MANAGED_DEVICES: &str = "/{version}/deviceManagement/managedDevices";
 const MANAGED_DEVICES_COUNT: &str = "/{version}/deviceManagement/managedDevices/$count";
 const MANAGED_DEVICE: &str = "/{version}/deviceManagement/managedDevices/{id}";
 const OVERVIEW: &str = "/{version}/deviceManagement/managedDeviceOverview";
+const BATCH: &str = "/{version}/$batch";
 pub(crate) const RUNS: &str = "/exconn/v1/connectors/{id}/runs";
 pub(crate) const RUN: &str = "/exconn/v1/runs/{id}";
 pub(crate) const DESCRIPTION: &str = "/exconn/v1/openapi.json";
@@ -97,7 +112,18 @@ pub(crate) const HEALTH: &str = "/healthz";
 pub(crate) const READINESS: &str = "/readyz";
 
 /// Every route.
-pub static ROUTES: [Route; 16] = [
+pub static ROUTES: [Route; 21] = [
+    route(Method::GET, SERVICE, Access::Token, Place::ServiceDocument, Operation::GetServiceDocument),
+    // What everyone can read in the source tells nothing about anyone's data, and generators send no token.
+    route(Method::GET, METADATA, Access::Open, Place::Metadata, Operation::GetMetadata),
+    route(
+        Method::GET,
+        GRAPH_DESCRIPTION,
+        Access::Open,
+        Place::GraphDescription,
+        Operation::GetGraphDescription,
+    ),
+    route(Method::GET, MANAGEMENT, READ, Place::DeviceManagement, Operation::GetDeviceManagement),
     route(Method::GET, CONNECTORS, READ, Place::Connectors, Operation::ListConnectors),
     route(Method::POST, CONNECTORS, CHANGE, Place::Connectors, Operation::CreateConnector),
     route(Method::GET, CONNECTORS_COUNT, READ, Place::ConnectorsCount, Operation::CountConnectors),
@@ -109,6 +135,7 @@ pub static ROUTES: [Route; 16] = [
     route(Method::GET, MANAGED_DEVICES_COUNT, DEVICES, Place::DevicesCount, Operation::CountDevices),
     route(Method::GET, MANAGED_DEVICE, DEVICES, Place::Device, Operation::GetDevice),
     route(Method::GET, OVERVIEW, DEVICES, Place::DeviceOverview, Operation::GetDeviceOverview),
+    route(Method::POST, BATCH, Access::Token, Place::Batch, Operation::Batch),
     route(Method::GET, RUNS, READ, Place::ConnectorRuns, Operation::ListRuns),
     route(Method::GET, RUN, READ, Place::Run, Operation::GetRun),
     route(Method::GET, DESCRIPTION, Access::Token, Place::Description, Operation::GetDescription),

@@ -1,10 +1,7 @@
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -14,11 +11,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     app::{App, AppError},
-    wire::{Connection, Origin, Patience},
+    protocol::talk,
+    tls,
+    wire::{Connection, Origin, Patience, Protocol, Rewound},
 };
 
-/// The head of a request may have so many bytes, its buffer included.
-const MAX_HEAD: usize = 64 * 1024;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long to wait after the system refused a connection, for instance for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -91,7 +88,7 @@ async fn accept(
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
     app: App,
-    ending: watch::Receiver<bool>,
+    mut ending: watch::Receiver<bool>,
 ) {
     let Ok(local) = stream.local_addr() else { return };
     // Without this, small answers wait for the client's acknowledgement of the last one.
@@ -103,42 +100,29 @@ async fn accept(
     let connection = Connection { peer, secure, origin };
     let stream = Patience::new(stream, app.0.config.write_timeout);
     match tls {
-        None => talk(stream, connection, app, ending).await,
+        None => {
+            let begun = timeout(app.0.config.header_timeout, Rewound::sniff(stream));
+            let begun = tokio::select! {
+                begun = begun => begun,
+                // Nothing was asked yet.
+                _ = ending.wait_for(|ending| *ending) => return,
+            };
+            match begun {
+                Ok(Ok((stream, protocol))) => talk(stream, protocol, connection, app, ending).await,
+                Ok(Err(error)) => tracing::debug!(%peer, %error, "connection ended"),
+                Err(_) => tracing::debug!(%peer, "nothing came in time"),
+            }
+        }
         Some(acceptor) => match timeout(HANDSHAKE, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => talk(stream, connection, app, ending).await,
+            Ok(Ok(stream)) => {
+                let protocol = match stream.get_ref().1.alpn_protocol() {
+                    Some(tls::HTTP_2) => Protocol::Http2,
+                    _ => Protocol::Http1,
+                };
+                talk(stream, protocol, connection, app, ending).await;
+            }
             Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
             Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
         },
-    }
-}
-
-async fn talk<S>(stream: S, connection: Connection, app: App, mut ending: watch::Receiver<bool>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let header_timeout = app.0.config.header_timeout;
-    let peer = connection.peer;
-    let connection = Arc::new(connection);
-    let service = service_fn(move |request| {
-        let (app, connection) = (app.clone(), connection.clone());
-        async move { Ok::<_, Infallible>(app.answer(request, &connection).await) }
-    });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
-        .max_buf_size(2 * MAX_HEAD)
-        .max_header_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut served = pin!(served);
-    let ended = async { ending.wait_for(|ending| *ending).await.map(|_| ()) };
-    let result = tokio::select! {
-        result = &mut served => result,
-        _ = ended => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%peer, %error, "connection ended");
     }
 }

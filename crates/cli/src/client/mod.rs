@@ -7,11 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{
     Method, Request, StatusCode, Uri,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER},
 };
 use http_body_util::{BodyExt, Full, Limited};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use self::transport::Transport;
 use crate::args::ServiceArgs;
@@ -19,6 +19,10 @@ use crate::args::ServiceArgs;
 /// The largest answer that is read; a page of devices has less than a tenth of it.
 const MAX_ANSWER: usize = 32 * 1024 * 1024;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// A request that came too early is repeated so often,
+const MAX_REPEATS: u32 = 3;
+/// and waits no longer than this each time.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// Why the service did not answer as hoped.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +33,8 @@ pub(crate) enum ClientError {
     Unreachable { url: String, reason: String },
     #[error("{}", refused(*status, code, message, request_id.as_deref()))]
     Refused { status: u16, code: String, message: String, request_id: Option<String> },
+    #[error("{refused}")]
+    TooEarly { wait: Duration, refused: String },
     #[error("the service answered in a form that this client does not know: {0}")]
     Strange(String),
 }
@@ -97,7 +103,28 @@ impl Client {
             .ok_or_else(|| ClientError::Strange("a link has no path".into()))
     }
 
+    /// Sends a request, and again when the service says that it came too early.
     async fn send(&mut self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ClientError> {
+        let mut repeats = 0;
+        loop {
+            let outcome = self.send_once(&method, path, body).await;
+            match outcome {
+                Err(ClientError::TooEarly { wait, .. }) if repeats < MAX_REPEATS && wait <= MAX_WAIT => {
+                    repeats += 1;
+                    tracing::info!(seconds = wait.as_secs(), "the service asks to wait");
+                    sleep(wait).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn send_once(
+        &mut self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, ClientError> {
         let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
         let request = |body: Bytes| {
             let mut request = Request::builder()
@@ -131,7 +158,17 @@ impl Client {
         if head.status.is_success() {
             return json.ok_or_else(|| ClientError::Strange("the answer is not JSON".into()));
         }
-        Err(error_of(head.status, &json.unwrap_or_default()))
+        let refused = error_of(head.status, &json.unwrap_or_default());
+        if head.status == StatusCode::TOO_MANY_REQUESTS
+            && let Some(wait) =
+                head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok())
+        {
+            return Err(ClientError::TooEarly {
+                wait: Duration::from_secs(wait),
+                refused: refused.to_string(),
+            });
+        }
+        Err(refused)
     }
 }
 

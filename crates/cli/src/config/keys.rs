@@ -55,7 +55,7 @@ const NO_DIRECTORY: &str =
 const NO_ONLINE: &str =
     "this version does not speak to Exchange Online yet; use a remote PowerShell connection";
 
-pub(crate) const KEYS: [Key; 30] = [
+pub(crate) const KEYS: [Key; 36] = [
     key("listen", Kind::Address, "Where the service listens. Default: 127.0.0.1:8780"),
     key(
         "public_url",
@@ -71,6 +71,20 @@ pub(crate) const KEYS: [Key; 30] = [
     ),
     later("auth.issuers.*.issuer", "An OpenID Connect issuer.", BUILTIN_ONLY),
     later("auth.issuers.*.audience", "The audience of its tokens.", BUILTIN_ONLY),
+    key(
+        "throttle.mode",
+        Kind::Choice(&["on", "off"]),
+        "Whether a caller that asks for too much is answered 429. Default: on",
+    ),
+    key(
+        "throttle.window",
+        Kind::Duration,
+        "The time that the numbers below are for, at least 1s. Default: 20s",
+    ),
+    key("throttle.app_requests", Kind::Number, "Requests of one application or person. Default: 1000"),
+    key("throttle.app_changes", Kind::Number, "Of these, requests that change something. Default: 100"),
+    key("throttle.tenant_requests", Kind::Number, "Requests of all callers together. Default: 2000"),
+    key("throttle.tenant_changes", Kind::Number, "Of these, requests that change something. Default: 200"),
     key(
         "tls.cert",
         Kind::Path,

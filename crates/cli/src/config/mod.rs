@@ -7,12 +7,14 @@ mod source;
 use std::{
     fmt, io,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use exconn_exchange::remoting::{Account, Authentication, RemotingConfig};
 use exconn_model::{ConnectorType, GraphEnum};
+use exconn_server::ThrottleLimits;
 use exconn_sync::{plan::Guard, schedule::Intervals};
 
 use self::source::{Given, Values};
@@ -49,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<String>,
     pub(crate) data: PathBuf,
     pub(crate) authenticated: bool,
+    /// How much a caller may ask for; no bound where absent.
+    pub(crate) throttle: Option<ThrottleLimits>,
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) connections: Vec<ConnectionConfig>,
 }
@@ -99,6 +103,7 @@ pub(crate) fn load(
         public_url: reader.text("public_url"),
         data: reader.path("data").unwrap_or_else(|| PathBuf::from("exconn-data")),
         authenticated: reader.choice("auth.mode")?.is_none_or(|mode| mode == "builtin"),
+        throttle: reader.throttle()?,
         tls,
         connections,
     })
@@ -194,6 +199,24 @@ impl Reader {
         Ok(())
     }
 
+    fn throttle(&self) -> Result<Option<ThrottleLimits>, ConfigError> {
+        if self.choice("throttle.mode")?.is_some_and(|mode| mode == "off") {
+            return Ok(None);
+        }
+        let default = ThrottleLimits::default();
+        let limit = |key: &str, default: u32| {
+            let given = self.parsed(&format!("throttle.{key}"), |text| text.parse::<NonZeroU32>().ok());
+            given.map(|given| given.map_or(default, NonZeroU32::get))
+        };
+        Ok(Some(ThrottleLimits {
+            window: self.duration("throttle.window", default.window, Duration::from_secs(1))?,
+            app_requests: limit("app_requests", default.app_requests)?,
+            app_changes: limit("app_changes", default.app_changes)?,
+            tenant_requests: limit("tenant_requests", default.tenant_requests)?,
+            tenant_changes: limit("tenant_changes", default.tenant_changes)?,
+        }))
+    }
+
     fn connection(&self, number: usize) -> Result<ConnectionConfig, ConfigError> {
         let path = |key: &str| format!("exchange.{number}.{key}");
         let not_yet = |key: String, reason| {
@@ -276,6 +299,19 @@ impl fmt::Display for Config {
         }
         writeln!(f, "data = {:?}", self.data)?;
         writeln!(f, "\n[auth]\nmode = \"{}\"", if self.authenticated { "builtin" } else { "none" })?;
+        match &self.throttle {
+            None => writeln!(f, "\n[throttle]\nmode = \"off\"")?,
+            Some(limits) => writeln!(
+                f,
+                "\n[throttle]\nmode = \"on\"\nwindow = \"{}s\"\napp_requests = {}\napp_changes = {}\n\
+                 tenant_requests = {}\ntenant_changes = {}",
+                limits.window.as_secs(),
+                limits.app_requests,
+                limits.app_changes,
+                limits.tenant_requests,
+                limits.tenant_changes,
+            )?,
+        }
         if let Some((certificate, key)) = &self.tls {
             writeln!(f, "\n[tls]\ncert = {certificate:?}\nkey = {key:?}")?;
         }

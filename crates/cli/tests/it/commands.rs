@@ -1,6 +1,9 @@
 //! Client commands: what they print, and how they end.
 
-use std::process::{Command, Output};
+use std::{
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
 
 use exconn_testkit::Peer;
 use serde_json::Value;
@@ -181,4 +184,18 @@ fn every_command_teaches_and_completions_know_them() {
             "{shell}"
         );
     }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "that a command waits shows in real time")]
+fn commands_wait_when_the_service_asks_them_to() {
+    let home = Home::new("http://127.0.0.1:9/PowerShell/", "");
+    home.reconfigure("mode = \"off\"", "window = \"3s\"\napp_requests = 1");
+    let service = home.serve();
+    let began = Instant::now();
+    for _ in 0..2 {
+        let (code, _, said) = run(Some(&service), &["connectors", "list"]);
+        assert_eq!(code, 0, "{said}");
+    }
+    assert!(began.elapsed() >= Duration::from_secs(2), "the second was answered at once");
 }

@@ -3,6 +3,8 @@
 
 mod commands;
 mod configuration;
+mod openapi;
+mod program;
 mod refusals;
 mod service;
 mod sync;

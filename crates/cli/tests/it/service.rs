@@ -28,7 +28,7 @@ impl Home {
         fs::write(
             home.path("exconn.toml"),
             format!(
-                "data = {:?}\n\n[[exchange]]\nname = \"contoso\"\ntype = \"onPremises\"\nserver = \"ex01.contoso.com\"\n\
+                "data = {:?}\n\n[throttle]\nmode = \"off\"\n\n[[exchange]]\nname = \"contoso\"\ntype = \"onPremises\"\nserver = \"ex01.contoso.com\"\n\
                  delta_interval = \"24h\"\nfull_interval = \"24h\"\n\n[exchange.remoting]\nurl = {exchange_url:?}\n\
                  authentication = \"basic\"\nusername = \"svc\"\npassword_file = {:?}\n{more}\n",
                 home.path("data"),
@@ -43,8 +43,21 @@ impl Home {
         self.folder.path().join(name)
     }
 
+    /// Changes the configuration.
+    pub(crate) fn reconfigure(&self, from: &str, to: &str) {
+        let file = self.path("exconn.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&file, text.replace(from, to)).unwrap();
+    }
+
     pub(crate) fn serve(&self) -> Service {
-        Service::start(&self.path("exconn.toml"), &self.path("data"))
+        self.serve_with(&[])
+    }
+
+    /// Serves with more arguments.
+    pub(crate) fn serve_with(&self, arguments: &[&str]) -> Service {
+        Service::start(&self.path("exconn.toml"), &self.path("data"), arguments)
     }
 }
 
@@ -57,10 +70,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    fn start(config: &Path, data: &Path) -> Self {
+    fn start(config: &Path, data: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_exconn"))
             .args(["serve", "--listen", "127.0.0.1:0", "--config"])
             .arg(config)
+            .args(arguments)
             .env("EXCONN_LOG", "trace")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -188,14 +202,19 @@ pub(crate) fn exconn(arguments: &[&str]) -> String {
 }
 
 /// Asks again and again until there is an answer, but not for ever.
+pub(crate) fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    until_within(BOUND, what, ask)
+}
+
+/// The same with a bound of one's own.
 #[expect(clippy::disallowed_methods, reason = "a bound on waiting is in real time")]
-pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until_within<T>(bound: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(began.elapsed() < BOUND, "waited too long until {what}");
+        assert!(began.elapsed() < bound, "waited too long until {what}");
         thread::sleep(Duration::from_millis(20));
     }
 }

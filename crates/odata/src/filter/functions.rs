@@ -87,9 +87,15 @@ const SIGNATURES: [Signature; 26] = [
 ];
 
 /// The names of all functions.
-pub(super) fn names() -> String {
-    SIGNATURES.map(|signature| signature.name).join(", ")
-}
+pub(super) const NAMES: [&str; SIGNATURES.len()] = {
+    let mut names = [""; SIGNATURES.len()];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = SIGNATURES[at].name;
+        at += 1;
+    }
+    names
+};
 
 /// The call of a function.
 pub(super) fn call<'a>(

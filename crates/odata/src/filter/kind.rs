@@ -62,13 +62,16 @@ impl Kind {
     }
 }
 
-impl From<PropertyType> for Kind {
-    fn from(kind: PropertyType) -> Self {
+impl Kind {
+    /// The type of a property's values; none of a structure's, which nothing compares.
+    pub(super) fn of(kind: PropertyType) -> Option<Self> {
         match kind {
-            PropertyType::Boolean => Self::Boolean,
-            PropertyType::String => Self::String,
-            PropertyType::DateTimeOffset => Self::DateTimeOffset,
-            PropertyType::Enum(kind) => Self::Enum(kind),
+            PropertyType::Boolean => Some(Self::Boolean),
+            PropertyType::String => Some(Self::String),
+            PropertyType::Int32 => Some(Self::Integer),
+            PropertyType::DateTimeOffset => Some(Self::DateTimeOffset),
+            PropertyType::Enum(kind) => Some(Self::Enum(kind)),
+            PropertyType::Complex(_) => None,
         }
     }
 }

@@ -24,6 +24,9 @@ pub const MAX_NODES: usize = 512;
 /// Most literals of one `in`.
 pub const MAX_LIST: usize = 200;
 
+/// The functions that a filter may call.
+pub const FUNCTIONS: [&str; 26] = functions::NAMES;
+
 /// Why a text is not a filter of an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterError {
@@ -76,7 +79,7 @@ pub enum Problem {
         entity: &'static str,
     },
     /// A function that is not offered.
-    #[error("the function '{0}' is not supported; supported are {names}", names = functions::names())]
+    #[error("the function '{0}' is not supported; supported are {names}", names = FUNCTIONS.join(", "))]
     Function(String),
     /// A function with too few or too many arguments.
     #[error("the function '{function}' takes {takes}")]

@@ -62,7 +62,9 @@ impl Scalar {
 impl From<Value<'_>> for Scalar {
     fn from(value: Value<'_>) -> Self {
         match value {
-            Value::Null => Self::Null,
+            // Nothing compares a structure.
+            Value::Null | Value::Complex(..) => Self::Null,
+            Value::Int32(number) => Self::Integer(i64::from(number)),
             Value::Boolean(value) => Self::Boolean(value),
             Value::Text(text) => Self::Text(Cow::Owned(text.into_owned())),
             Value::Timestamp(moment) => Self::Moment(moment),

@@ -72,7 +72,8 @@ fn wrong_bodies_are_refused_with_the_reason() {
         (
             r#"{"exchange_alias":null}"#,
             "The property 'exchange_alias' does not exist on type 'microsoft.graph.deviceManagementExchangeConnector'. \
-             Make sure to only use property names that are defined by the type or mark the type as open type.",
+             Make sure to only use property names that are defined by the type or mark the type as open type. \
+             It has id, lastSyncDateTime, status, primarySmtpAddress,",
         ),
         (r#"{"ServerName":"a"}"#, "'ServerName' does not exist"),
         (r##"{"@odata.type":"#microsoft.graph.managedDevice"}"##, "'microsoft.graph.managedDevice'"),
@@ -97,9 +98,12 @@ fn wrong_bodies_are_refused_with_the_reason() {
         (r#"{"status":"unknownFutureValue"}"#, "'status' cannot be 'unknownFutureValue'"),
         (r#"{"lastSyncDateTime":null}"#, "'lastSyncDateTime' cannot be null"),
         (r#"{"lastSyncDateTime":0}"#, "2026-01-31T08:00:00Z"),
-        (r#"{"lastSyncDateTime":"2017-01-01"}"#, "2026-01-31T08:00:00Z"),
-        (r#"{"lastSyncDateTime":"2017-01-01T00:00:00"}"#, "offset"),
-        (r#"{"lastSyncDateTime":"2017-02-30T00:00:00Z"}"#, "no such date"),
+        (
+            r#"{"lastSyncDateTime":"2017-01-01"}"#,
+            "cannot be '2017-01-01': a date and time looks like 2026-01-31T08:00:00Z",
+        ),
+        (r#"{"lastSyncDateTime":"2017-01-01T00:00:00"}"#, ": a date and time ends in Z or in an offset"),
+        (r#"{"lastSyncDateTime":"2017-02-30T00:00:00Z"}"#, ": there is no such date and time"),
     ] {
         let said = create(body).expect_err(body).to_string();
         assert!(said.contains(says), "{body}: {said}");
@@ -135,7 +139,10 @@ fn the_parameter_of_sync_is_required_and_closed() {
     for (body, says) in [
         ("{}", "'syncType' is required; it takes fullSync, deltaSync."),
         (r#"{"syncType":null}"#, "'syncType' is required"),
-        (r#"{"syncType":"FULLSYNC"}"#, "'FULLSYNC'; it takes fullSync, deltaSync."),
+        (
+            r#"{"syncType":"FULLSYNC"}"#,
+            "The parameter 'syncType' cannot be 'FULLSYNC'; it takes fullSync, deltaSync.",
+        ),
         (r#"{"syncType":"unknownFutureValue"}"#, "it takes fullSync, deltaSync."),
         (r#"{"syncType":0}"#, "a number; it takes fullSync, deltaSync."),
         (r#"{"SyncType":"fullSync"}"#, "'SyncType' does not exist; the action takes 'syncType'."),

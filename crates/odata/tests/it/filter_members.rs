@@ -2,25 +2,25 @@
 
 use exconn_model::{
     Timestamp,
-    schema::{EntityType, EnumType, Property, PropertyType},
+    schema::{self, EntityType, EnumMember, EnumType},
 };
 use exconn_odata::{
     filter::{self, Context, FilterError},
     query::{Comparison, Expression, Filter, Scalar},
 };
 
+const fn member(name: &'static str, number: i32) -> EnumMember {
+    EnumMember { name, number, documentation: "" }
+}
+
 static EVOLVED: EnumType = EnumType {
     name: "evolved",
-    members: &[("old", 1), ("unknownFutureValue", 2), ("new", 3), ("newer", 4)],
+    documentation: "",
+    members: &[member("old", 1), member("unknownFutureValue", 2), member("new", 3), member("newer", 4)],
     has_sentinel: true,
 };
-static EVOLVING: EntityType = EntityType {
-    name: "evolving",
-    properties: &[
-        Property { name: "id", kind: PropertyType::String, nullable: false },
-        Property { name: "e", kind: PropertyType::Enum(&EVOLVED), nullable: true },
-    ],
-};
+static EVOLVING: EntityType =
+    EntityType::read_only("evolving", "", &[schema::key(), schema::enumeration("e", &EVOLVED, "")]);
 
 fn parse(text: &str, unknown_members: bool) -> Result<Filter, FilterError> {
     let context = Context { now: Timestamp::UNSET, unknown_members };

@@ -112,7 +112,7 @@ fn texts() -> impl Strategy<Value = Scalar> {
 }
 
 fn members(kind: &'static EnumType) -> impl Strategy<Value = Scalar> {
-    select(kind.members).prop_map(move |(_, number)| Scalar::Enum(kind, number))
+    select(kind.members).prop_map(move |member| Scalar::Enum(kind, member.number))
 }
 
 /// Comparable expressions of one type, with values of that type.

@@ -74,7 +74,10 @@ fn values_are_read() {
     assert_eq!(list("$count=false").map(|options| options.count), Ok(false));
     assert_eq!(list("$select=*").map(|options| options.select), Ok(None));
     assert_eq!(list("$select=status, id ,STATUS").map(|options| options.select), Ok(Some(vec![0, 2])));
-    assert_eq!(list("$format=application/json").map(|options| options.format_json), Ok(true));
+    for format in ["json", "JSON", "application/json", "application/json;odata.metadata=none"] {
+        let read = list(&format!("$format={format}")).map(|options| options.format);
+        assert_eq!(read, Ok(Some(format.to_owned())));
+    }
     for name in ["$skiptoken", "$skipToken", "%24skiptoken", "skipToken"] {
         let read = list(&format!("{name}=abc")).map(|options| options.skip_token);
         assert_eq!(read, Ok(Some("abc".to_owned())), "{name}");

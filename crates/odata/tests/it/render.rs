@@ -1,21 +1,28 @@
 use exconn_model::{
     ConnectorStatus, GraphEnum, Timestamp,
-    schema::{Entity, EntityType, EnumType, Property, PropertyType, Value},
+    schema::{
+        self, Action, ComplexType, Entity, EntityType, EnumMember, EnumType, NavigationProperty, Value,
+    },
 };
-use exconn_odata::render::{self, Metadata, View};
+use exconn_odata::{
+    entity_tag,
+    render::{self, Metadata, View},
+};
 use proptest::prelude::*;
 use serde_json::json;
 
-static KIND: EntityType = EntityType {
-    name: "sample",
-    properties: &[
-        Property { name: "id", kind: PropertyType::String, nullable: false },
-        Property { name: "name", kind: PropertyType::String, nullable: true },
-        Property { name: "on", kind: PropertyType::Boolean, nullable: false },
-        Property { name: "at", kind: PropertyType::DateTimeOffset, nullable: false },
-        Property { name: "status", kind: PropertyType::Enum(STATUS), nullable: false },
+static KIND: EntityType = EntityType::changeable(
+    "sample",
+    "A sample.",
+    &[
+        schema::key(),
+        schema::text("name", "Its name."),
+        schema::boolean("on", "Whether it is on."),
+        schema::moment("at", "When."),
+        schema::enumeration("status", STATUS, "How it is."),
     ],
-};
+)
+.with_actions(&[Action { name: "wake", documentation: "Wakes it.", parameters: &[] }]);
 const STATUS: &EnumType = ConnectorStatus::TYPE;
 
 struct Sample {
@@ -39,6 +46,10 @@ impl Entity for Sample {
             _ => Value::Null,
         }
     }
+
+    fn revision(&self) -> Option<i64> {
+        Some(1)
+    }
 }
 
 fn sample() -> Sample {
@@ -46,7 +57,14 @@ fn sample() -> Sample {
 }
 
 fn view(metadata: Metadata, select: Option<&[usize]>) -> View<'_> {
-    View { root: "https://h/v1.0", set: "things/samples", metadata, select }
+    View {
+        root: "https://h/v1.0",
+        set: "things/samples",
+        metadata,
+        select,
+        unknown_members: false,
+        ieee754_compatible: false,
+    }
 }
 
 fn json(bytes: &[u8]) -> serde_json::Value {
@@ -56,7 +74,7 @@ fn json(bytes: &[u8]) -> serde_json::Value {
 
 #[test]
 fn an_entity_is_bare_with_its_context_first() {
-    let written = render::entity(view(Metadata::Minimal, None), &sample(), Some("W/\"1\""));
+    let written = render::entity(view(Metadata::Minimal, None), &sample());
     assert_eq!(
         String::from_utf8(written).unwrap(),
         r##"{"@odata.context":"https://h/v1.0/$metadata#things/samples/$entity","id":"i1","name":null,"on":true,"at":"2017-01-01T08:02:49.5Z","status":"connected"}"##
@@ -65,12 +83,12 @@ fn an_entity_is_bare_with_its_context_first() {
 
 #[test]
 fn each_level_of_metadata_says_what_it_should() {
-    let none = json(&render::entity(view(Metadata::None, Some(&[0, 1])), &sample(), Some("t")));
+    let none = json(&render::entity(view(Metadata::None, Some(&[0, 1])), &sample()));
     assert_eq!(none, json!({"id": "i1", "name": null}));
-    let minimal = json(&render::entity(view(Metadata::Minimal, Some(&[0, 4])), &sample(), Some("t")));
+    let minimal = json(&render::entity(view(Metadata::Minimal, Some(&[0, 4])), &sample()));
     let context = "https://h/v1.0/$metadata#things/samples(id,status)/$entity";
     assert_eq!(minimal, json!({"@odata.context": context, "id": "i1", "status": "connected"}));
-    let full = json(&render::entity(view(Metadata::Full, Some(&[0, 3, 4])), &sample(), Some("W/\"1\"")));
+    let full = json(&render::entity(view(Metadata::Full, Some(&[0, 3, 4])), &sample()));
     assert_eq!(
         full,
         json!({
@@ -86,8 +104,13 @@ fn each_level_of_metadata_says_what_it_should() {
             "status": "connected",
         })
     );
+    let whole = json(&render::entity(view(Metadata::Full, None), &sample()));
+    assert_eq!(
+        whole["#microsoft.graph.wake"],
+        json!({"title": "wake", "target": "https://h/v1.0/things/samples('i1')/microsoft.graph.wake"})
+    );
     let quoted = Sample { id: "it's", ..sample() };
-    let full = json(&render::entity(view(Metadata::Full, None), &quoted, None));
+    let full = json(&render::entity(view(Metadata::Full, None), &quoted));
     assert_eq!(full["@odata.editLink"], "things/samples('it''s')");
     assert_eq!(full["id"], "it's");
 }
@@ -109,6 +132,99 @@ fn a_page_has_its_envelope() {
     let full = json(&render::collection(view(Metadata::Full, Some(&[1])), &items[..1], None, None));
     assert_eq!(full["value"][0]["@odata.id"], "https://h/v1.0/things/samples('i1')");
     assert_eq!(full["value"][0].as_object().map(|members| members.contains_key("id")), Some(false));
+}
+
+static COUNTS: ComplexType = ComplexType {
+    name: "counts",
+    documentation: "Counts.",
+    properties: &[schema::number("many", "Many."), schema::moment("at", "When.")],
+};
+static OVERVIEW: EntityType = EntityType::read_only(
+    "overview",
+    "An overview.",
+    &[
+        schema::key(),
+        schema::complex("counts", &COUNTS, "Counts."),
+        schema::complex("none", &COUNTS, "None."),
+    ],
+)
+.with_navigation(&[NavigationProperty {
+    name: "samples",
+    documentation: "All of them.",
+    target: &KIND,
+    is_collection: true,
+}]);
+
+struct Overview;
+
+impl Entity for Overview {
+    const TYPE: &'static EntityType = &OVERVIEW;
+
+    fn value(&self, position: usize) -> Value<'_> {
+        match position {
+            0 => Value::Text("t".into()),
+            1 => Value::Complex(&COUNTS, vec![Value::count(7), Value::Timestamp(Timestamp::UNSET)]),
+            _ => Value::Null,
+        }
+    }
+}
+
+#[test]
+fn an_entity_that_is_alone_is_addressed_by_its_path() {
+    let view = |metadata| View { set: "things", ..view(metadata, None) };
+    let unset = "0001-01-01T00:00:00Z";
+    assert_eq!(
+        json(&render::single(view(Metadata::Minimal), &Overview)),
+        json!({
+            "@odata.context": "https://h/v1.0/$metadata#things/$entity",
+            "id": "t",
+            "counts": {"many": 7, "at": unset},
+            "none": null,
+        })
+    );
+    assert_eq!(
+        json(&render::single(view(Metadata::Full), &Overview)),
+        json!({
+            "@odata.context": "https://h/v1.0/$metadata#things/$entity",
+            "@odata.type": "#microsoft.graph.overview",
+            "@odata.id": "https://h/v1.0/things",
+            "@odata.etag": entity_tag(&Overview),
+            "@odata.readLink": "things",
+            "id": "t",
+            "counts": {
+                "@odata.type": "#microsoft.graph.counts",
+                "many@odata.type": "#Int32",
+                "many": 7,
+                "at@odata.type": "#DateTimeOffset",
+                "at": unset,
+            },
+            "none": null,
+            "samples@odata.navigationLink": "things/samples",
+        })
+    );
+}
+
+#[test]
+fn members_above_the_sentinel_are_shown_to_those_who_ask() {
+    const fn member(name: &'static str, number: i32) -> EnumMember {
+        EnumMember { name, number, documentation: "" }
+    }
+    static OPEN: EnumType = EnumType {
+        name: "open",
+        documentation: "",
+        members: &[member("known", 0), member("unknownFutureValue", 1), member("later", 2)],
+        has_sentinel: true,
+    };
+    static CLOSED: EnumType = EnumType { has_sentinel: false, ..OPEN };
+    for (kind, number, plain, asked) in [
+        (&OPEN, 0, "known", "known"),
+        (&OPEN, 1, "unknownFutureValue", "unknownFutureValue"),
+        (&OPEN, 2, "unknownFutureValue", "later"),
+        (&OPEN, 3, "unknownFutureValue", "unknownFutureValue"),
+        (&CLOSED, 2, "later", "later"),
+    ] {
+        assert_eq!((kind.shown(number, false), kind.shown(number, true)), (plain, asked), "{number}");
+    }
 }
 
 proptest! {

@@ -1,9 +1,10 @@
-//! The regression inputs of the fuzz targets `filter` and `options`, on every run of the tests.
+//! The regression inputs of the fuzz targets, on every run of the tests.
 
 use std::{fs, path::Path};
 
 use exconn_model::{CONNECTOR, MANAGED_DEVICE, Timestamp};
 use exconn_odata::{
+    batch,
     filter::{self, Context},
     options::{self, Purpose},
 };
@@ -42,4 +43,19 @@ fn seeds_of_the_options_are_read() {
     let read = |seed: &String| options::parse(Some(seed), Purpose::List(CONTEXT), &CONNECTOR).is_ok();
     let (understood, refused): (Vec<_>, Vec<_>) = seeds("options").into_iter().partition(read);
     assert!(understood.len() >= 3 && refused.len() >= 3, "{understood:?}, {refused:?}");
+}
+
+#[test]
+fn batches_are_read_or_refused() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/batch");
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let good = ["chain", "python-absolute", "group"].map(|name| folder.join(name));
+        assert_eq!(
+            batch::parse(&fs::read(&path).unwrap()).is_ok(),
+            good.contains(&path),
+            "{}",
+            path.display()
+        );
+    }
 }

@@ -15,6 +15,8 @@ fn value_of(kind: PropertyType) -> BoxedStrategy<Value<'static>> {
     let value = match kind {
         PropertyType::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
         PropertyType::String => ".{0,20}".prop_map(|text| Value::Text(text.into())).boxed(),
+        PropertyType::Int32 => any::<i32>().prop_map(Value::Int32).boxed(),
+        PropertyType::Complex(_) => Just(Value::Null).boxed(),
         PropertyType::DateTimeOffset => {
             (0..i64::MAX).prop_map(|ticks| Value::Timestamp(Timestamp::from_ticks(ticks))).boxed()
         }

@@ -7,6 +7,12 @@ use crate::{answer::Target, failure::Failure, routes::Place};
 /// Characters of a wrong name that are repeated to the client.
 const MAX_SHOWN: usize = 100;
 
+const AT_ROOT: &str = "Here stand deviceManagement, $batch, $metadata and openapi.json.";
+const IN_MANAGEMENT: &str = "Here stand exchangeConnectors, managedDevices and managedDeviceOverview.";
+const IN_COLLECTION: &str = "Here stands an id or $count.";
+const AFTER_CONNECTOR: &str = "After a connector stands sync, microsoft.graph.sync or nothing.";
+const NOTHING: &str = "Nothing stands here.";
+
 /// A version of the Graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
@@ -23,7 +29,7 @@ impl Version {
         }
     }
 
-    fn from_name(name: &str) -> Option<Self> {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         [Self::V1, Self::Beta].into_iter().find(|version| version.name().eq_ignore_ascii_case(name))
     }
 }
@@ -45,16 +51,26 @@ pub(crate) fn resolve(path: &str) -> Result<Target<'_>, Failure> {
     let mut segments = rest.split('/').map(Segment::read);
     let mut next = || segments.next().transpose();
 
+    let alone = |place| Ok(Target { place, id: None, version: Some(version) });
+    if rest.is_empty() {
+        return alone(Place::ServiceDocument);
+    }
     let root = next()?.filter(|segment| !segment.name.is_empty());
     let Some(root) = root else { return Err(Failure::bad("The request names no resource.")) };
-    if !root.is("deviceManagement") {
-        return Err(root.unknown());
+    for (name, place) in
+        [("$batch", Place::Batch), ("$metadata", Place::Metadata), ("openapi.json", Place::GraphDescription)]
+    {
+        if root.is(name) {
+            return match next()? {
+                None => alone(place),
+                Some(segment) => Err(segment.unknown(NOTHING)),
+            };
+        }
     }
-    let Some(collection) = next()? else {
-        return Err(Failure::bad(
-            "Name a part of deviceManagement: exchangeConnectors, managedDevices or managedDeviceOverview.",
-        ));
-    };
+    if !root.is("deviceManagement") {
+        return Err(root.unknown(AT_ROOT));
+    }
+    let Some(collection) = next()? else { return alone(Place::DeviceManagement) };
     let (many, one, count) = match collection.name.as_ref() {
         name if name.eq_ignore_ascii_case("exchangeConnectors") => {
             (Place::Connectors, Place::Connector, Place::ConnectorsCount)
@@ -64,24 +80,24 @@ pub(crate) fn resolve(path: &str) -> Result<Target<'_>, Failure> {
         }
         name if name.eq_ignore_ascii_case("managedDeviceOverview") && collection.key.is_none() => {
             return match next()? {
-                None => Ok(Target { place: Place::DeviceOverview, id: None, version: Some(version) }),
-                Some(segment) => Err(segment.unknown()),
+                None => alone(Place::DeviceOverview),
+                Some(segment) => Err(segment.unknown(NOTHING)),
             };
         }
-        _ => return Err(collection.unknown()),
+        _ => return Err(collection.unknown(IN_MANAGEMENT)),
     };
     let id = match collection.key {
         Some(key) => key,
         None => match next()? {
-            None => return Ok(Target { place: many, id: None, version: Some(version) }),
+            None => return alone(many),
             Some(segment) if segment.is("$count") => {
                 return match next()? {
-                    None => Ok(Target { place: count, id: None, version: Some(version) }),
-                    Some(segment) => Err(segment.unknown()),
+                    None => alone(count),
+                    Some(segment) => Err(segment.unknown(NOTHING)),
                 };
             }
-            Some(segment) if segment.key.is_none() && !segment.name.is_empty() => segment.name,
-            Some(segment) => return Err(segment.unknown()),
+            Some(segment) if segment.is_id() => segment.name,
+            Some(segment) => return Err(segment.unknown(IN_COLLECTION)),
         },
     };
     let place = match next()? {
@@ -91,11 +107,12 @@ pub(crate) fn resolve(path: &str) -> Result<Target<'_>, Failure> {
         {
             Place::ConnectorSync
         }
-        Some(segment) => return Err(segment.unknown()),
+        Some(segment) if one == Place::Connector => return Err(segment.unknown(AFTER_CONNECTOR)),
+        Some(segment) => return Err(segment.unknown(NOTHING)),
     };
     match next()? {
         None => Ok(Target { place, id: Some(id), version: Some(version) }),
-        Some(segment) => Err(segment.unknown()),
+        Some(segment) => Err(segment.unknown(NOTHING)),
     }
 }
 
@@ -107,7 +124,7 @@ impl<'a> Segment<'a> {
         match key {
             Some(key) => Ok(Self { name: Cow::Owned(name.to_owned()), key: Some(Cow::Owned(key)) }),
             None => Err(Failure::bad(format!(
-                "The key in '{}' is not understood; write it as name('id').",
+                "The key in '{}' is not understood; write it as name('id'), a quote within it as two, and a slash as %2F.",
                 shown(&text)
             ))),
         }
@@ -117,8 +134,13 @@ impl<'a> Segment<'a> {
         self.key.is_none() && self.name.eq_ignore_ascii_case(name)
     }
 
-    fn unknown(&self) -> Failure {
-        Failure::UnknownSegment(shown(&self.name))
+    /// Whether it can be an id: what begins with `$` belongs to OData.
+    fn is_id(&self) -> bool {
+        self.key.is_none() && !self.name.is_empty() && !self.name.starts_with('$')
+    }
+
+    fn unknown(&self, accepted: &'static str) -> Failure {
+        Failure::UnknownSegment { name: shown(&self.name), accepted }
     }
 }
 
@@ -155,6 +177,16 @@ mod tests {
             ("/BETA/devicemanagement/EXCHANGECONNECTORS/", (Place::Connectors, None)),
             ("/beta/deviceManagement/exchangeConnectors/%24count", (Place::ConnectorsCount, None)),
             ("/v1.0/deviceManagement/exchangeConnectors/a%20b", (Place::Connector, id("a b"))),
+            ("/v1.0/deviceManagement/exchangeConnectors/a%2Fb", (Place::Connector, id("a/b"))),
+            ("/v1.0/deviceManagement/exchangeConnectors/it's", (Place::Connector, id("it's"))),
+            ("/v1.0/deviceManagement/exchangeConnectors/100%25", (Place::Connector, id("100%"))),
+            ("/v1.0/deviceManagement/exchangeConnectors/%252F", (Place::Connector, id("%2F"))),
+            ("/v1.0/deviceManagement/exchangeConnectors('a%2Fb')", (Place::Connector, id("a/b"))),
+            ("/v1.0/deviceManagement/exchangeConnectors(%27it%27%27s%27)", (Place::Connector, id("it's"))),
+            (
+                "/v1.0/deviceManagement/exchangeConnectors('a%2Fsync')/sync",
+                (Place::ConnectorSync, id("a/sync")),
+            ),
             ("/v1.0/deviceManagement/exchangeConnectors('it''s')", (Place::Connector, id("it's"))),
             ("/v1.0/deviceManagement/exchangeConnectors%28%27a%27%29/sync", (Place::ConnectorSync, id("a"))),
             (
@@ -163,6 +195,14 @@ mod tests {
             ),
             ("/v1.0/deviceManagement/managedDevices/a", (Place::Device, id("a"))),
             ("/v1.0/deviceManagement/managedDeviceOverview", (Place::DeviceOverview, None)),
+            ("/beta/%24batch", (Place::Batch, None)),
+            ("/v1.0/deviceManagement", (Place::DeviceManagement, None)),
+            ("/beta/deviceManagement/", (Place::DeviceManagement, None)),
+            ("/v1.0", (Place::ServiceDocument, None)),
+            ("/beta/", (Place::ServiceDocument, None)),
+            ("/v1.0/$metadata", (Place::Metadata, None)),
+            ("/beta/%24Metadata/", (Place::Metadata, None)),
+            ("/v1.0/openapi.json", (Place::GraphDescription, None)),
         ] {
             assert_eq!(read(path), Ok(place), "{path}");
         }
@@ -174,8 +214,10 @@ mod tests {
             ("", 404),
             ("/", 404),
             ("/v3.0/deviceManagement/exchangeConnectors", 404),
-            ("/v1.0", 400),
-            ("/v1.0/", 400),
+            ("/v1.0///", 400),
+            ("/v1.0/$metadata/deviceManagement", 400),
+            ("/v1.0/$metadata('a')", 400),
+            ("/v1.0/openapi.json/a", 400),
             ("/v1.0//exchangeConnectors", 400),
             ("/v1.0/deviceManagement('a')/exchangeConnectors", 400),
             ("/v1.0/deviceManagement/exchangeConnectors//sync", 400),
@@ -184,10 +226,14 @@ mod tests {
             ("/v1.0/deviceManagement/exchangeConnectors(a)", 400),
             ("/v1.0/deviceManagement/exchangeConnectors(", 400),
             ("/v1.0/deviceManagement/exchangeConnectors/$count/a", 400),
+            ("/v1.0/deviceManagement/exchangeConnectors/$ref", 400),
+            ("/v1.0/deviceManagement/exchangeConnectors/%24ref", 400),
+            ("/v1.0/deviceManagement/exchangeConnectors('a/b')", 400),
             ("/v1.0/deviceManagement/exchangeConnectors('a')/$count", 400),
             ("/v1.0/deviceManagement/exchangeConnectors/a/sync/b", 400),
             ("/v1.0/deviceManagement/managedDevices/a/sync", 400),
             ("/v1.0/deviceManagement/%FF", 400),
+            ("/v1.0/$batch/a", 400),
         ] {
             assert_eq!(read(path), Err(status), "{path}");
         }

@@ -10,18 +10,20 @@ use exconn_odata::{
     filter::Context,
     options::{self, Options, Purpose},
     query::{After, Filter, Query},
-    render::{self, Metadata, View},
+    render,
     skiptoken::{self, Place},
 };
 use exconn_store::Page;
 
 use super::{Ask, PREFERENCE_APPLIED};
-use crate::{failure::Failure, reply::Reply};
+use crate::{failure::Failure, reply::Reply, wire::Form};
 
 /// The condition of a `$count`.
 pub(super) fn count_options<E: Entity>(ask: &Ask<'_>) -> Result<Option<Filter>, Failure> {
     let context = context(ask, ask.service.clock.now());
-    Ok(options::parse(ask.head.uri.query(), Purpose::Count(context), E::TYPE)?.filter)
+    let options = options::parse(ask.head.uri.query(), Purpose::Count(context), E::TYPE)?;
+    ask.form(&options)?;
+    Ok(options.filter)
 }
 
 /// What the filters of this request mean if it is `now`.
@@ -37,7 +39,7 @@ pub(super) struct List<E> {
     /// The moment of the list's first page, if the filter depends on it.
     now: Option<Timestamp>,
     set: &'static str,
-    metadata: Metadata,
+    form: Form,
     capped: bool,
     entity: PhantomData<E>,
 }
@@ -49,7 +51,7 @@ impl<E: Entity> List<E> {
         let now = ask.service.clock.now();
         let read = |now| options::parse(given, Purpose::List(context(ask, now)), E::TYPE);
         let mut options = read(now)?;
-        let metadata = ask.metadata(&options)?;
+        let form = ask.form(&options)?;
         let limit = options.top.unwrap_or(config.default_page);
         let preferred = ask.preferences.page_size.filter(|size| *size < limit);
         let scope = options.scope(ask.tenant(), set);
@@ -72,7 +74,7 @@ impl<E: Entity> List<E> {
             after,
         };
         let capped = preferred.is_some();
-        Ok(Self { options, query, scope, now, set, metadata, capped, entity: PhantomData })
+        Ok(Self { options, query, scope, now, set, form, capped, entity: PhantomData })
     }
 
     /// What the store is asked.
@@ -92,10 +94,10 @@ impl<E: Entity> List<E> {
             _ => None,
         };
         let select = self.options.select.as_deref();
-        let view = View { root: ask.root, set: self.set, metadata: self.metadata, select };
+        let view = ask.view(self.set, self.form, select);
         let body = render::collection(view, &page.items, count, next.as_deref());
         let applied = ask.preferences.applied(false, self.capped);
-        Ok(ask.odata(self.metadata, body).with_header(PREFERENCE_APPLIED, applied))
+        Ok(ask.odata(self.form, body).with_header(PREFERENCE_APPLIED, applied))
     }
 
     fn next(&self, ask: &Ask<'_>, last: &E) -> String {

@@ -2,12 +2,16 @@
 
 use exconn_model::schema::Entity;
 use exconn_odata::{
+    entity_tag,
     options::{self, Options, Purpose},
     render::{self, View},
 };
-use http::{StatusCode, header::ETAG};
+use http::{HeaderValue, StatusCode, header::ETAG};
 
-use super::{Ask, PREFERENCE_APPLIED, etag};
+use super::{
+    Ask, PREFERENCE_APPLIED,
+    etag::{self, Reading},
+};
 use crate::{failure::Failure, reply::Reply};
 
 /// The options of a request for one entity.
@@ -15,19 +19,24 @@ pub(super) fn options<E: Entity>(ask: &Ask<'_>) -> Result<Options, Failure> {
     Ok(options::parse(ask.head.uri.query(), Purpose::Entity, E::TYPE)?)
 }
 
-/// 200 with an entity.
+/// 200 with an entity of the collection at the path `set`, or what the client's conditions make of it.
 pub(super) fn reply<E: Entity>(
     ask: &Ask<'_>,
     set: &str,
     entity: &E,
     options: &Options,
-    revision: Option<i64>,
 ) -> Result<Reply, Failure> {
-    let metadata = ask.metadata(options)?;
-    let view = View { root: ask.root, set, metadata, select: options.select.as_deref() };
-    let tag = revision.map(etag::text);
-    let reply = ask.odata(metadata, render::entity(view, entity, tag.as_deref()));
-    Ok(reply.with_header(ETAG, revision.and_then(etag::of)))
+    conditional(ask, set, entity, options, render::entity)
+}
+
+/// 200 with the entity that is alone at `path`, or what the client's conditions make of it.
+pub(super) fn single<E: Entity>(
+    ask: &Ask<'_>,
+    path: &str,
+    entity: &E,
+    options: &Options,
+) -> Result<Reply, Failure> {
+    conditional(ask, path, entity, options, render::single)
 }
 
 /// What a change made of an entity: the entity, or nothing if the client prefers that.
@@ -35,13 +44,41 @@ pub(super) fn changed<E: Entity>(
     ask: &Ask<'_>,
     set: &str,
     entity: &E,
-    revision: i64,
     status: StatusCode,
 ) -> Result<Reply, Failure> {
     let reply = if ask.preferences.minimal {
-        Reply::empty().with_header(ETAG, etag::of(revision))
+        Reply::empty().with_header(ETAG, HeaderValue::try_from(entity_tag(entity)).ok())
     } else {
-        reply(ask, set, entity, &Options::default(), Some(revision))?.with_status(status)
+        full(ask, set, entity, &Options::default(), render::entity)?.with_status(status)
     };
     Ok(reply.with_header(PREFERENCE_APPLIED, ask.preferences.applied(true, false)))
+}
+
+fn conditional<E: Entity>(
+    ask: &Ask<'_>,
+    path: &str,
+    entity: &E,
+    options: &Options,
+    render: fn(View<'_>, &E) -> Vec<u8>,
+) -> Result<Reply, Failure> {
+    let reply = full(ask, path, entity, options, render)?;
+    let tag = reply.headers.get(ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
+    match etag::conditions(&ask.head.headers).reading(tag)? {
+        Reading::Wanted => Ok(reply),
+        Reading::NotModified => Ok(reply.not_modified()),
+    }
+}
+
+fn full<E: Entity>(
+    ask: &Ask<'_>,
+    path: &str,
+    entity: &E,
+    options: &Options,
+    render: fn(View<'_>, &E) -> Vec<u8>,
+) -> Result<Reply, Failure> {
+    let form = ask.form(options)?;
+    let view = ask.view(path, form, options.select.as_deref());
+    let applied = ask.preferences.applied(false, false);
+    let reply = ask.odata(form, render(view, entity)).with_header(PREFERENCE_APPLIED, applied);
+    Ok(reply.with_header(ETAG, HeaderValue::try_from(entity_tag(entity)).ok()))
 }

@@ -1,19 +1,26 @@
 //! The Graph's routes.
 
 mod address;
+mod batch;
 mod collection;
+mod device_management;
 mod entity;
 mod etag;
 mod exchange_connectors;
 mod managed_devices;
+mod metadata;
+mod openapi;
+mod service_document;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use exconn_model::{CONNECTOR, TenantId};
 use exconn_odata::{
     options::{self, Options, Purpose},
-    render::Metadata,
+    render::View,
 };
-use http::{HeaderName, HeaderValue, request::Parts};
+use http::{HeaderName, request::Parts};
 
 use crate::{
     answer::{Call, Target},
@@ -22,10 +29,12 @@ use crate::{
     failure::Failure,
     reply::Reply,
     routes::Operation,
-    wire::{Acceptable, Preferences, RequestBody, read_json},
+    wire::{Acceptable, Form, Preferences, RequestBody, check_odata_version, read_json},
 };
 
 pub(crate) use address::{Version, resolve};
+pub(crate) use metadata::get_metadata;
+pub(crate) use openapi::get_description;
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
@@ -39,18 +48,22 @@ pub(crate) struct Ask<'a> {
     /// The id in the path; empty where there is none.
     id: &'a str,
     /// The form that `Accept` asks for; none if it allows none that there is.
-    accepted: Option<Metadata>,
+    accepted: Option<Form>,
     preferences: Preferences,
 }
 
 pub(crate) async fn answer(
     service: &Service,
     operation: Operation,
-    caller: &Caller,
+    caller: &Arc<Caller>,
     target: &Target<'_>,
     call: Call<'_>,
 ) -> Result<Reply, Failure> {
+    if operation == Operation::Batch {
+        return batch::answer(service, caller, target, call).await;
+    }
     let Call { head, mut body, connection, .. } = call;
+    check_odata_version(&head.headers)?;
     let acceptable = match operation {
         Operation::CountConnectors | Operation::CountDevices => Acceptable::Text,
         _ => Acceptable::Json,
@@ -79,6 +92,8 @@ pub(crate) async fn answer(
         Operation::CountDevices => managed_devices::count(&ask).await,
         Operation::GetDevice => managed_devices::get(&ask).await,
         Operation::GetDeviceOverview => managed_devices::overview(&ask).await,
+        Operation::GetDeviceManagement => device_management::get(&ask),
+        Operation::GetServiceDocument => service_document::get(&ask),
         _ => Err(Failure::NotFound),
     }
 }
@@ -100,28 +115,34 @@ impl Ask<'_> {
         Ok(())
     }
 
-    /// How much the answer says about itself. `$format` wins over `Accept` (OData 4.0 URL conventions, 5.1.8).
-    fn metadata(&self, options: &Options) -> Result<Metadata, Failure> {
-        match self.accepted {
-            Some(metadata) => Ok(metadata),
-            None if options.format_json => Ok(Metadata::Minimal),
-            None => Err(Failure::NotAcceptable),
+    /// The form of the answer. `$format` wins over `Accept` (OData 4.0 URL conventions, 5.1.8).
+    fn form(&self, options: &Options) -> Result<Form, Failure> {
+        let form = match &options.format {
+            Some(name) => Form::named(name),
+            None => self.accepted,
+        };
+        form.ok_or(Failure::NotAcceptable)
+    }
+
+    /// Refuses before a change what could not be answered after it.
+    fn can_show_entity(&self) -> Result<(), Failure> {
+        if self.preferences.minimal { Ok(()) } else { self.form(&Options::default()).map(drop) }
+    }
+
+    /// What an answer from the path `set` shows.
+    fn view<'v>(&'v self, set: &'v str, form: Form, select: Option<&'v [usize]>) -> View<'v> {
+        View {
+            root: self.root,
+            set,
+            metadata: form.metadata,
+            select,
+            unknown_members: self.preferences.unknown_members,
+            ieee754_compatible: form.ieee754_compatible,
         }
     }
 
     /// 200 with an OData body.
-    fn odata(&self, metadata: Metadata, body: impl Into<Bytes>) -> Reply {
-        let content_type = match metadata {
-            Metadata::None => {
-                "application/json;odata.metadata=none;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-            }
-            Metadata::Minimal => {
-                "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-            }
-            Metadata::Full => {
-                "application/json;odata.metadata=full;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
-            }
-        };
-        Reply::typed(HeaderValue::from_static(content_type), body)
+    fn odata(&self, form: Form, body: impl Into<Bytes>) -> Reply {
+        Reply::typed(form.content_type(), body)
     }
 }

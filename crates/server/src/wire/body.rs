@@ -23,9 +23,12 @@ pub(crate) enum BodyError {
     /// It does not say what it is.
     #[error("no Content-Type")]
     NoContentType,
-    /// It is not JSON in UTF-8.
+    /// It is not JSON.
     #[error("not JSON")]
     NotJson,
+    /// It is JSON, but not in UTF-8.
+    #[error("unknown character set")]
+    Charset,
     /// Compressed in a way that is not understood.
     #[error("unknown Content-Encoding")]
     Encoding,
@@ -58,7 +61,11 @@ pub(crate) async fn read_json(
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), BodyError> {
-    let value = headers.get(CONTENT_TYPE).ok_or(BodyError::NoContentType)?;
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let value = values.next().ok_or(BodyError::NoContentType)?;
+    if values.next().is_some() {
+        return Err(BodyError::NotJson);
+    }
     let value = value.to_str().map_err(|_| BodyError::NotJson)?;
     let mut parts = value.split(';').map(str::trim);
     if !parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
@@ -69,7 +76,7 @@ fn check_type(headers: &HeaderMap) -> Result<(), BodyError> {
             && name.trim().eq_ignore_ascii_case("charset")
             && !matches!(charset.trim().trim_matches('"').to_ascii_lowercase().as_str(), "utf-8" | "utf8")
         {
-            return Err(BodyError::NotJson);
+            return Err(BodyError::Charset);
         }
     }
     Ok(())

@@ -20,6 +20,12 @@ impl Identity {
         Self { request: entropy.uuid(), client: client.cloned() }
     }
 
+    /// The identity of a request within this one: an id of its own, and the client's for it or for the whole.
+    pub(crate) fn within(&self, headers: &HeaderMap, entropy: &dyn Entropy) -> Self {
+        let own = Self::new(headers, entropy);
+        Self { client: own.client.or_else(|| self.client.clone()), ..own }
+    }
+
     /// The client's id as it sent it, else the request's own.
     pub(crate) fn client(&self) -> String {
         match self.client.as_ref().and_then(|value| value.to_str().ok()) {

@@ -9,6 +9,7 @@ pub(crate) struct Origin {
     pub(crate) v1: String,
     /// The root of its beta.
     pub(crate) beta: String,
+    authority: String,
 }
 
 impl Origin {
@@ -24,7 +25,13 @@ impl Origin {
     }
 
     fn new(base: &str) -> Self {
-        Self { v1: format!("{base}/v1.0"), beta: format!("{base}/beta") }
+        let authority = base.split_once("://").map_or(base, |(_, authority)| authority);
+        Self { v1: format!("{base}/v1.0"), beta: format!("{base}/beta"), authority: authority.to_owned() }
+    }
+
+    /// Host and port.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// The address that a client connected to.

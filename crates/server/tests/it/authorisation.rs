@@ -192,10 +192,47 @@ async fn each_permission_opens_its_routes_and_no_others() {
 }
 
 #[tokio::test]
+async fn other_names_open_nothing() {
+    let server = Server::start().await;
+    let names = [
+        // Its name in 2017.
+        "DeviceManagementServiceConfiguration.ReadWrite.All",
+        "devicemanagementserviceconfig.readwrite.all",
+        "DeviceManagementServiceConfig.ReadWrite",
+        "DeviceManagementServiceConfig.Read.All,DeviceManagementServiceConfig.ReadWrite.All",
+        "Directory.ReadWrite.All",
+        "*",
+    ];
+    let claims = json!({
+        "iss": server.keyring.issuer(),
+        "aud": server.keyring.audience(),
+        "sub": "ann@contoso.com",
+        "exp": START + 60,
+    });
+    for (claim, value) in [("scp", json!(names.join(" "))), ("roles", json!(names))] {
+        let mut claims = claims.clone();
+        claims[claim] = value;
+        let token = format!("Bearer {}", signed(&server, &claims));
+        for route in &ROUTES {
+            for path in paths(route) {
+                let answer = call(&server, route, &path, Some(&token)).await;
+                match route.access {
+                    Access::Needs(_) => drop(answer.error(403)),
+                    _ => assert_ne!(answer.status, 403, "{path}"),
+                }
+            }
+        }
+    }
+    server.end().await;
+}
+
+#[tokio::test]
 async fn open_routes_need_nothing() {
     let server = Server::start().await;
     for route in ROUTES.iter().filter(|route| route.access == Access::Open) {
-        assert_eq!(call(&server, route, route.path, None).await.status, 200, "{}", route.path);
+        for path in paths(route) {
+            assert_eq!(call(&server, route, &path, None).await.status, 200, "{path}");
+        }
     }
     server.end().await;
 }

@@ -94,10 +94,21 @@ async fn a_write_must_be_json() {
     }
     let (_, said) = post(None).await.error(400);
     assert!(said.contains("must contain the Content-Type header"), "{said}");
-    for kind in ["text/plain", "application/xml", "application/jsonx", "application/json; charset=latin1", ""]
-    {
-        let (_, said) = post(Some(kind)).await.error(400);
-        assert!(said.contains("JSON Content-Type"), "{kind}: {said}");
+    for (kind, says) in [
+        ("text/plain", "JSON Content-Type"),
+        ("application/xml", "JSON Content-Type"),
+        ("application/jsonx", "JSON Content-Type"),
+        ("application/x-www-form-urlencoded", "JSON Content-Type"),
+        ("", "JSON Content-Type"),
+        ("application/json; charset=latin1", "utf-8"),
+    ] {
+        let answer = post(Some(kind)).await;
+        let (code, said) = answer.error(415);
+        assert_eq!(
+            (code.as_str(), answer.header("accept")),
+            ("UnsupportedMediaType", Some("application/json"))
+        );
+        assert!(said.contains(says), "{kind}: {said}");
     }
     server.end().await;
 }
@@ -113,7 +124,9 @@ async fn compressed_bodies_are_read() {
     }
     assert_eq!(encoded(&server, "identity", b"{}".to_vec()).await.status, 201);
     for encoding in ["br", "deflate", "gzip, gzip", "zstd"] {
-        encoded(&server, encoding, body.clone()).await.error(415);
+        let answer = encoded(&server, encoding, body.clone()).await;
+        answer.error(415);
+        assert_eq!(answer.header("accept-encoding"), Some("gzip"), "{encoding}");
     }
     encoded(&server, "gzip", b"{}".to_vec()).await.error(400);
     encoded(&server, "gzip", body[..body.len() - 4].to_vec()).await.error(400);

@@ -144,7 +144,11 @@ async fn the_overview_counts_by_state() {
     );
     let context = overview["@odata.context"].as_str().unwrap();
     assert!(context.ends_with("/v1.0/$metadata#deviceManagement/managedDeviceOverview/$entity"), "{context}");
-    server.get(&format!("{path}?$select=id")).await.error(400);
+    let selected = server.get(&format!("{path}?$select=enrolledDeviceCount&$format=json")).await.json();
+    assert_eq!(selected["enrolledDeviceCount"], 24);
+    assert_eq!(selected.as_object().unwrap().len(), 2, "{selected}");
+    server.get(&format!("{path}?$select=allowedDeviceCount")).await.error(400);
+    server.get(&format!("{path}?$filter=enrolledDeviceCount%20eq%201")).await.error(400);
     server.delete(&format!("{}/{connector}", crate::harness::CONNECTORS)).await;
     assert_eq!(server.get(path).await.json()["enrolledDeviceCount"], 0);
     server.end().await;

@@ -8,13 +8,24 @@
 
 mod audit;
 mod authorisation;
+mod batch;
 mod bodies;
+mod compression;
+mod conditional;
+mod conformance;
 mod connectors;
 mod devices;
+mod errors;
 mod exconn;
 mod harness;
+mod http2;
 mod keyring;
 mod lists;
+mod media_types;
+mod metadata;
+mod openapi;
+mod operations;
 mod protocol;
 mod queries;
 mod serving;
+mod throttling;

@@ -1,21 +1,29 @@
+use std::sync::Arc;
+
 use rusqlite::{Error, ErrorCode};
 
 use crate::StoreError;
 
 /// What a failure of SQLite means.
 pub(super) fn failed(error: Error) -> StoreError {
-    let code = match &error {
-        Error::QueryReturnedNoRows => return StoreError::NotFound,
-        Error::SqliteFailure(failure, _) => Some((failure.code, failure.extended_code)),
-        _ => None,
-    };
-    let cause = Box::new(error);
+    if matches!(error, Error::QueryReturnedNoRows) {
+        return StoreError::NotFound;
+    }
+    meaning(error.sqlite_error_code(), Box::new(error))
+}
+
+/// What a failure of SQLite means to each of several that it struck together.
+pub(super) fn failed_for_all(error: &Arc<Error>) -> StoreError {
+    meaning(error.sqlite_error_code(), Box::new(error.clone()))
+}
+
+fn meaning(code: Option<ErrorCode>, cause: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
     match code {
-        Some((ErrorCode::DiskFull, _)) => StoreError::Full(cause),
-        Some((ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen, _)) => {
+        Some(ErrorCode::DiskFull) => StoreError::Full(cause),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             StoreError::ReadOnly(cause)
         }
-        Some((ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt, _)) => StoreError::Corrupt(cause),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::Corrupt(cause),
         _ => StoreError::Unavailable(cause),
     }
 }

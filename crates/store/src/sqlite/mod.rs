@@ -4,11 +4,13 @@ mod bindings;
 mod connectors;
 mod devices;
 mod failure;
+mod group;
 mod open;
 mod pool;
 mod query;
 mod runs;
 mod stage;
+mod writer;
 
 use std::{
     collections::HashMap,
@@ -25,11 +27,7 @@ use exconn_model::{
 use exconn_odata::query::{Filter, Query};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use self::{
-    failure::failed,
-    pool::{Readers, Writer},
-    stage::Stage,
-};
+use self::{failure::failed, pool::Readers, stage::Stage, writer::Writer};
 use crate::{
     Binding, ConnectionIdentity, DeviceRow, LeasedRun, Page, RequestedSync, RunPatch, StageEnd, Store,
     StoreError, SyncHistory,
@@ -39,7 +37,8 @@ pub use open::SqliteOptions;
 
 /// A [`Store`] in `exconn.db` of a data directory, which this value holds for itself alone.
 ///
-/// Writers take turns on one connection; readers have their own and see the last committed state. What a run stages lies
+/// One thread writes; changes that wait for it at the same time share a commit. Readers have connections of their own and
+/// see the last committed state. What a run stages lies
 /// in a file of its own under `staging/` and is worthless once the process is gone.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -67,7 +66,7 @@ impl SqliteStore {
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             folder: directory.to_owned(),
-            writer: Writer::new(writer),
+            writer: Writer::start(writer)?,
             readers: Readers::new(readers),
             options,
             stages: Mutex::default(),
@@ -75,13 +74,13 @@ impl SqliteStore {
         })
     }
 
-    /// Runs one writing transaction on the blocking pool.
+    /// Makes a change of a bounded number of rows, all or nothing and durable; see [`Writer::grouped`].
     async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+        F: Fn(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
     {
-        self.writer.turn(move |connection| in_transaction(connection, work)).await
+        self.writer.grouped(work).await
     }
 
     /// Runs a query that may take long on the blocking pool.
@@ -165,7 +164,7 @@ impl Store for SqliteStore {
     ) -> Result<Connector, StoreError> {
         self.write(move |tx| {
             connectors::check_revision(tx, tenant, id, expected)?;
-            connectors::update(tx, tenant, id, change)?;
+            connectors::update(tx, tenant, id, change.clone())?;
             connectors::get(tx, tenant, id)
         })
         .await
@@ -178,13 +177,14 @@ impl Store for SqliteStore {
         expected: Option<i64>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write(move |tx| {
+        let delete = move |tx: &Transaction<'_>| {
             connectors::check_revision(tx, tenant, id, expected)?;
             devices::delete_all(tx, id)?;
             runs::cancel_open(tx, id, now)?;
             connectors::delete(tx, tenant, id)
-        })
-        .await
+        };
+        // It may have a million devices.
+        self.writer.alone(move |connection| in_transaction(connection, delete)).await
     }
 
     async fn request_sync(
@@ -331,7 +331,7 @@ impl Store for SqliteStore {
         // The stage's own connection writes, so the writer's turn must be taken for it.
         let applied = self
             .writer
-            .turn(move |_| stage.lock().unwrap_or_else(PoisonError::into_inner).apply(&owned, end))
+            .alone(move |_| stage.lock().unwrap_or_else(PoisonError::into_inner).apply(&owned, end))
             .await;
         self.drop_stage(lease.run.id);
         applied
@@ -349,7 +349,7 @@ impl Store for SqliteStore {
         let lease = lease.clone();
         self.write(move |tx| {
             runs::check_lease(tx, &lease)?;
-            connectors::update(tx, lease.run.tenant, lease.run.connector, observed)?;
+            connectors::update(tx, lease.run.tenant, lease.run.connector, observed.clone())?;
             runs::end(tx, lease.run.id, &outcome, counts, now)
         })
         .await

@@ -1,4 +1,4 @@
-//! Whose turn it is on which connection.
+//! The connections that read, and whose turn it is on which.
 
 use std::{
     fmt,
@@ -7,17 +7,12 @@ use std::{
 };
 
 use rusqlite::Connection;
-use tokio::{
-    sync::{Mutex as Turns, Semaphore},
-    time::timeout,
-};
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::StoreError;
 
 /// How long to wait for a reading connection before giving up.
 const READER_PATIENCE: Duration = Duration::from_secs(5);
-/// How long to wait for the turn to write: a sync of a million devices is applied in about ten seconds.
-const WRITER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs `work` where it may block.
 pub(super) async fn blocking<T, F>(work: F) -> Result<T, StoreError>
@@ -31,39 +26,8 @@ where
     }
 }
 
-fn busy(waited: Duration, what: &'static str) -> StoreError {
+pub(super) fn busy(waited: Duration, what: &'static str) -> StoreError {
     StoreError::Unavailable(format!("waited {} s for {what}", waited.as_secs()).into())
-}
-
-/// The one connection that writes.
-pub(super) struct Writer(Arc<Turns<Connection>>);
-
-impl fmt::Debug for Writer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Writer")
-    }
-}
-
-impl Writer {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self(Arc::new(Turns::new(connection)))
-    }
-
-    /// Waits for the turn and works on the blocking pool. The work goes on to its end even if the caller stops waiting.
-    pub(super) async fn turn<T, F>(&self, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
-    {
-        let turn = timeout(WRITER_PATIENCE, self.0.clone().lock_owned())
-            .await
-            .map_err(|_| busy(WRITER_PATIENCE, "other writers"))?;
-        blocking(move || {
-            let mut turn = turn;
-            work(&mut turn)
-        })
-        .await
-    }
 }
 
 /// The connections that read.

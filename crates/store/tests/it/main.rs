@@ -3,6 +3,7 @@
 
 mod files;
 mod oracle;
+mod writers;
 
 use std::sync::Arc;
 

@@ -24,7 +24,9 @@ pub(super) fn for_update(body: &[u8], id: &str) -> Result<ConnectorChange, Failu
             Value::Text(given) if position == 0 && given == id => {}
             value => {
                 if !change.set(position, value) {
-                    return Err(Failure::bad("The property 'id' cannot be changed."));
+                    return Err(Failure::bad(format!(
+                        "The property 'id' cannot be changed; leave it out, or repeat '{id}'."
+                    )));
                 }
             }
         }

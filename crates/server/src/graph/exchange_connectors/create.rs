@@ -7,7 +7,7 @@ use http::{
 use super::{SET, change};
 use crate::{
     failure::Failure,
-    graph::{Ask, entity},
+    graph::{Ask, entity, etag},
     reply::Reply,
     wire::RequestBody,
 };
@@ -15,15 +15,17 @@ use crate::{
 /// `POST …/exchangeConnectors`: the connector and its first full sync are stored together.
 pub(in crate::graph) async fn create(ask: &Ask<'_>, body: &mut RequestBody) -> Result<Reply, Failure> {
     ask.no_options()?;
+    ask.can_show_entity()?;
     let change = change::for_create(&ask.json(body).await?)?;
+    etag::conditions(&ask.head.headers).adding()?;
     let service = ask.service;
     let (id, run) = (ConnectorId(service.entropy.uuid()), RunId(service.entropy.uuid()));
     let draft = ConnectorDraft::default().with(change);
     let connector = service.store.create_connector(ask.tenant(), id, draft, run, service.clock.now()).await?;
     service.agents.wake(id);
     let location = HeaderValue::try_from(format!("{}/{SET}/{id}", ask.root)).ok();
-    let mut reply = entity::changed(ask, SET, &connector, connector.revision, StatusCode::CREATED)?
-        .with_header(LOCATION, location.clone());
+    let mut reply =
+        entity::changed(ask, SET, &connector, StatusCode::CREATED)?.with_header(LOCATION, location.clone());
     if reply.status == StatusCode::NO_CONTENT {
         // Without a body the id stands here (OData 4.0 protocol, 8.3.3).
         reply = reply.with_header(HeaderName::from_static("odata-entityid"), location);

@@ -10,9 +10,9 @@ pub(in crate::graph) async fn delete(ask: &Ask<'_>) -> Result<Reply, Failure> {
     ask.no_options()?;
     let id = id(ask)?;
     let (store, tenant) = (&ask.service.store, ask.tenant());
-    let condition = etag::condition(&ask.head.headers);
+    let conditions = etag::conditions(&ask.head.headers);
     let current = async { Ok::<_, Failure>(store.connector(tenant, id).await?.revision) };
-    let expected = condition.expected(current).await?;
+    let expected = conditions.changing(current).await?;
     store.delete_connector(tenant, id, expected, ask.service.clock.now()).await?;
     // Its agent may be in the middle of a run that no longer counts.
     ask.service.agents.wake(id);

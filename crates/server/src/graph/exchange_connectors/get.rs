@@ -11,5 +11,5 @@ use crate::{
 pub(in crate::graph) async fn get(ask: &Ask<'_>) -> Result<Reply, Failure> {
     let options = entity::options::<Connector>(ask)?;
     let connector = ask.service.store.connector(ask.tenant(), id(ask)?).await?;
-    entity::reply(ask, SET, &connector, &options, Some(connector.revision))
+    entity::reply(ask, SET, &connector, &options)
 }

@@ -1,7 +1,12 @@
 use exconn_model::{RunId, SyncType};
 
 use super::id;
-use crate::{failure::Failure, graph::Ask, reply::Reply, wire::RequestBody};
+use crate::{
+    failure::Failure,
+    graph::{Ask, etag},
+    reply::Reply,
+    wire::RequestBody,
+};
 
 /// `POST …/exchangeConnectors/{id}/sync`: 204 once the run is durably queued or covered by one that is.
 pub(in crate::graph) async fn sync(ask: &Ask<'_>, body: &mut RequestBody) -> Result<Reply, Failure> {
@@ -9,6 +14,13 @@ pub(in crate::graph) async fn sync(ask: &Ask<'_>, body: &mut RequestBody) -> Res
     let id = id(ask)?;
     let service = ask.service;
     let kind: SyncType = super::change::sync_type(&ask.json(body).await?)?;
+    // The condition is on the connector (OData 4.0 protocol, 11.5.4.1), which a sync does not change by itself.
+    let current = async { Ok(service.store.connector(ask.tenant(), id).await?.revision) };
+    if let Some(demanded) = etag::conditions(&ask.head.headers).changing(current).await?
+        && service.store.connector(ask.tenant(), id).await?.revision != demanded
+    {
+        return Err(Failure::IfMatch);
+    }
     let run = RunId(service.entropy.uuid());
     service.store.request_sync(ask.tenant(), id, kind, run, service.clock.now()).await?;
     service.agents.wake(id);

@@ -11,11 +11,12 @@ use crate::{
 /// `PATCH …/exchangeConnectors/{id}`: changes what the body names.
 pub(in crate::graph) async fn update(ask: &Ask<'_>, body: &mut RequestBody) -> Result<Reply, Failure> {
     ask.no_options()?;
+    ask.can_show_entity()?;
     let id = id(ask)?;
     let (store, tenant) = (&ask.service.store, ask.tenant());
     let change = change::for_update(&ask.json(body).await?, ask.id)?;
-    let condition = etag::condition(&ask.head.headers);
+    let conditions = etag::conditions(&ask.head.headers);
     let current = async { Ok::<_, Failure>(store.connector(tenant, id).await?.revision) };
-    let connector = store.update_connector(tenant, id, change, condition.expected(current).await?).await?;
-    entity::changed(ask, SET, &connector, connector.revision, StatusCode::OK)
+    let connector = store.update_connector(tenant, id, change, conditions.changing(current).await?).await?;
+    entity::changed(ask, SET, &connector, StatusCode::OK)
 }

@@ -12,5 +12,5 @@ pub(in crate::graph) async fn get(ask: &Ask<'_>) -> Result<Reply, Failure> {
     let options = entity::options::<MobileDevice>(ask)?;
     let id: DeviceId = ask.id.parse().map_err(|_| Failure::NotFound)?;
     let device = ask.service.store.device(ask.tenant(), id).await?;
-    entity::reply(ask, SET, &device, &options, None)
+    entity::reply(ask, SET, &device, &options)
 }

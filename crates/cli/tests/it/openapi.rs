@@ -1,0 +1,47 @@
+//! What the binary answers is what its OpenAPI documents say, whatever it is asked: schemathesis asks.
+
+use std::process::Command;
+
+use exconn_testkit::{Peer, python, repository_root};
+use serde_json::Value;
+
+use crate::{
+    program::output_of,
+    service::{Home, Service},
+};
+
+/// Asks what a document describes, with every check in every phase. `settings` is a file of schemathesis' own, in which
+/// the ids stand as variables.
+fn hold_to(service: &Service, home: &Home, document: &str, settings: &str, ids: &[(&str, &Value)]) {
+    let ids = ids.iter().map(|(name, id)| (name, id.as_str().unwrap()));
+    output_of(
+        Command::new(python().with_file_name("schemathesis"))
+            .args(["--no-color", "--config-file"])
+            .arg(repository_root().join("crates/cli/tests/openapi").join(settings))
+            .args(["run", &format!("{}{document}", service.url)])
+            .args(["--header", &format!("Authorization: Bearer {}", service.token)])
+            .args(["--checks", "all", "--phases", "examples,coverage,fuzzing,stateful"])
+            .current_dir(home.path(""))
+            .envs(ids),
+    );
+}
+
+#[test]
+fn exconns_own_routes_are_as_described() {
+    let peer = Peer::start(&["--count", "20", "--strict-uri"]);
+    let home = Home::new(peer.url(), "");
+    let service = home.serve();
+    let run = service.next_end(&[]);
+    let ids = [("EXCONN_CONNECTOR", &run["connectorId"]), ("EXCONN_RUN", &run["id"])];
+    hold_to(&service, &home, "/exconn/v1/openapi.json", "exconn.toml", &ids);
+}
+
+#[test]
+fn the_graphs_routes_are_as_described() {
+    let peer = Peer::start(&["--count", "20", "--strict-uri"]);
+    let home = Home::new(peer.url(), "");
+    let service = home.serve();
+    service.next_end(&[]);
+    let device = &service.devices()[0]["id"];
+    hold_to(&service, &home, "/v1.0/openapi.json", "graph.toml", &[("EXCONN_DEVICE", device)]);
+}
