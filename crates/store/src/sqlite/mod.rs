@@ -1,6 +1,7 @@
 //! The store in one SQLite file.
 
 mod bindings;
+mod bulk;
 mod connectors;
 mod devices;
 mod failure;

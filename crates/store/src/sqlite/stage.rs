@@ -9,7 +9,7 @@ use exconn_model::{GraphEnum, ObservedDevice, SyncCounts, SyncRun, Timestamp};
 use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
 
 use super::{
-    connectors,
+    bulk, connectors,
     devices::{self, DERIVED, OBSERVED},
     failure::{failed, refused},
     in_transaction,
@@ -164,6 +164,7 @@ impl Stage {
             runs::check_generation(tx, lease)?;
             let connector = run.connector.to_string();
             if counts.added > 0 {
+                let aside = bulk::put_indexes_aside(tx)?;
                 tx.execute(
                     &format!(
                         "INSERT INTO device (connector_id, tenant_id, id, {observed}, {derived}) \
@@ -172,6 +173,7 @@ impl Stage {
                     params![connector, run.tenant.to_string()],
                 )
                 .map_err(failed)?;
+                bulk::put_indexes_back(tx, aside)?;
             }
             if counts.changed > 0 {
                 let set: Vec<String> =

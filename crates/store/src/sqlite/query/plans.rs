@@ -12,13 +12,20 @@ use rusqlite::{Connection, params_from_iter};
 use uuid::Uuid;
 
 use super::{order, page};
-use crate::sqlite::{SqliteOptions, devices, open};
+use crate::sqlite::{SqliteOptions, bulk, devices, in_transaction, open};
 
 const CONTEXT: Context = Context { now: Timestamp::UNSET, unknown_members: false };
 
 fn database(folder: &Path) -> Connection {
     let options = SqliteOptions::default();
-    drop(open::writer(folder, &options).unwrap());
+    let mut writer = open::writer(folder, &options).unwrap();
+    // As the first sync does.
+    in_transaction(&mut writer, |tx| {
+        let aside = bulk::put_indexes_aside(tx)?;
+        bulk::put_indexes_back(tx, aside)
+    })
+    .unwrap();
+    drop(writer);
     open::reader(folder, &options).unwrap()
 }
 
