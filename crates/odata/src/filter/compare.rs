@@ -22,7 +22,7 @@ pub(super) fn resolve<'a>(parser: &Parser<'a>, node: Node<'a>) -> Result<(Expres
         Operand::Qualified(..) => {
             let problem = Problem::Unexpected {
                 expected: "a property of this enumeration on one side",
-                found: parser.describe(&node),
+                found: node.shown().to_string(),
             };
             Err(parser.error_at(at, problem))
         }
@@ -35,8 +35,8 @@ pub(super) fn value_of<'a>(
     node: Node<'a>,
     kind: Kind,
 ) -> Result<Expression, FilterError> {
-    let right = parser.describe(&node);
-    parser.coerce(node, kind, || Problem::Types { left: kind.name(), right })
+    let right = node.shown();
+    parser.coerce(node, kind, || Problem::Types { left: kind.name(), right: right.to_string() })
 }
 
 /// `left comparison right`
@@ -46,8 +46,8 @@ pub(super) fn compare<'a>(
     comparison: Comparison,
     right: Node<'a>,
 ) -> Result<Expression, FilterError> {
-    let words = (parser.describe(&left), parser.describe(&right));
-    let types = || Problem::Types { left: words.0, right: words.1 };
+    let shown = (left.shown(), right.shown());
+    let types = || Problem::Types { left: shown.0.to_string(), right: shown.1.to_string() };
     let (left, right) = match (left.kind(), right.kind()) {
         (Some(kind), _) => {
             let right = parser.coerce(right, kind, types)?;
@@ -124,7 +124,7 @@ pub(super) fn negate<'a>(parser: &Parser<'a>, node: Node<'a>) -> Result<Operand<
         Operand::Null => Ok(Operand::Typed(Expression::Literal(Scalar::Null), Kind::Integer)),
         Operand::Word(word) => Err(parser.unknown_property(word, at)),
         _ => {
-            let found = parser.describe(&node);
+            let found = node.shown().to_string();
             let expected = "a number or a duration behind '-'";
             Err(parser.error_at(at, Problem::Unexpected { expected, found }))
         }
@@ -138,7 +138,7 @@ pub(super) fn arithmetic<'a>(
     (operator, function): (&'static str, Function),
     right: Node<'a>,
 ) -> Result<Operand<'a>, FilterError> {
-    let words = (parser.describe(&left), parser.describe(&right));
+    let shown = (left.shown(), right.shown());
     let at = right.at;
     let (left, right) = (typed(parser, left, &right)?, right);
     let right = match right.operand {
@@ -193,7 +193,12 @@ pub(super) fn arithmetic<'a>(
                 Function::Modulo => "numbers",
                 _ => "numbers, or a duration and a number behind it",
             };
-            let problem = Problem::Arithmetic { operator, left: words.0, right: words.1, takes };
+            let problem = Problem::Arithmetic {
+                operator,
+                left: shown.0.to_string(),
+                right: shown.1.to_string(),
+                takes,
+            };
             return Err(parser.error_at(at, problem));
         }
     };

@@ -191,7 +191,7 @@ fn argument<'a>(
         }
         Operand::Word(word) => Err(parser.unknown_property(word, at)),
         _ => {
-            let found = parser.describe(&node);
+            let found = node.shown().to_string();
             Err(parser.error_at(at, Problem::Unexpected { expected, found }))
         }
     }

@@ -1,6 +1,6 @@
 //! The grammar of a filter: operators by their precedence (OData URL Conventions 4.01, 5.1.1.17).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use exconn_model::{
     Timestamp,
@@ -54,6 +54,40 @@ pub(super) struct Node<'a> {
     pub(super) at: usize,
     /// How it is written.
     pub(super) text: &'a str,
+}
+
+/// What an error says of an operand; words are made of it only then.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shown<'a> {
+    Typed(&'a str, Kind),
+    Null,
+    Text(&'a str),
+    Word(&'a str),
+    Qualified(&'a str),
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Typed(text, kind) => write!(f, "'{}' ({})", excerpt(text), kind.name()),
+            Self::Null => f.write_str("null"),
+            Self::Text(text) => write!(f, "the text {}", excerpt(text)),
+            Self::Word(text) => write!(f, "'{}'", excerpt(text)),
+            Self::Qualified(prefix) => write!(f, "a {}", excerpt(prefix)),
+        }
+    }
+}
+
+impl<'a> Node<'a> {
+    pub(super) fn shown(&self) -> Shown<'a> {
+        match &self.operand {
+            Operand::Typed(_, kind) => Shown::Typed(self.text, *kind),
+            Operand::Null => Shown::Null,
+            Operand::Text(_) => Shown::Text(self.text),
+            Operand::Word(_) => Shown::Word(self.text),
+            Operand::Qualified(prefix, _) => Shown::Qualified(prefix),
+        }
+    }
 }
 
 impl Node<'_> {
@@ -368,10 +402,15 @@ impl<'a> Parser<'a> {
         loop {
             let at = self.position();
             let node = self.nested(|parser| parser.expression(precedence::ADDITIVE))?;
-            let found = self.describe(&node);
+            let found = node.shown();
             match compare::value_of(self, node, kind)? {
                 Expression::Literal(scalar) => values.push(scalar),
-                _ => return Err(self.error_at(at, Problem::Unexpected { expected: "a literal", found })),
+                _ => {
+                    return Err(self.error_at(
+                        at,
+                        Problem::Unexpected { expected: "a literal", found: found.to_string() },
+                    ));
+                }
             }
             if values.len() > MAX_LIST {
                 return Err(self.error(Problem::TooMuch("long: at most 200 values in a list")));
@@ -393,7 +432,7 @@ impl<'a> Parser<'a> {
             Operand::Typed(expression, Kind::Boolean) => Ok(expression),
             Operand::Null => Ok(Expression::Literal(Scalar::Null)),
             Operand::Word(word) => Err(self.unknown_property(word, node.at)),
-            _ => Err(self.error_at(node.at, Problem::Condition(self.describe(&node)))),
+            _ => Err(self.error_at(node.at, Problem::Condition(node.shown().to_string()))),
         }
     }
 
@@ -445,18 +484,6 @@ impl<'a> Parser<'a> {
     pub(super) fn now(&mut self) -> Timestamp {
         self.uses_now = true;
         self.context.now
-    }
-
-    /// What an error says of an operand.
-    pub(super) fn describe(&self, node: &Node<'_>) -> String {
-        let text = excerpt(node.text);
-        match &node.operand {
-            Operand::Typed(_, kind) => format!("'{text}' ({})", kind.name()),
-            Operand::Null => "null".to_owned(),
-            Operand::Text(text) => format!("the text '{}'", excerpt(text)),
-            Operand::Word(_) => format!("'{text}'"),
-            Operand::Qualified(prefix, _) => format!("a {}", excerpt(prefix)),
-        }
     }
 
     pub(super) fn unknown_property(&self, name: &str, at: usize) -> FilterError {

@@ -22,7 +22,7 @@ const COLUMNS: [Column; 18] = [
     Column::nullable("graph_system_version"),
     Column::constant("1"),
     Column::required("device_id").indexed(),
-    Column::required("coalesce(first_sync, -621355968000000000)").indexed(),
+    Column::required("graph_activation").indexed(),
     Column::nullable("model"),
     Column::nullable("imei"),
     Column::nullable("telephone_number"),

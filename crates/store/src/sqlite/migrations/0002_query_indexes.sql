@@ -29,6 +29,8 @@ CREATE TABLE numbered_device (
     graph_user TEXT,
     graph_access_state INTEGER NOT NULL,
     graph_access_state_reason INTEGER NOT NULL,
+    -- A column, because SQLite seeks row values only among columns; it takes no room.
+    graph_activation INTEGER NOT NULL GENERATED ALWAYS AS (coalesce(first_sync, -621355968000000000)) VIRTUAL,
     UNIQUE (connector_id, partnership)
 ) STRICT;
 
@@ -52,7 +54,7 @@ CREATE UNIQUE INDEX device_by_id ON device (tenant_id, id);
 CREATE INDEX device_by_name ON device (tenant_id, graph_name, id);
 CREATE INDEX device_by_device_id ON device (tenant_id, device_id, id);
 CREATE INDEX device_by_user ON device (tenant_id, graph_user, id);
-CREATE INDEX device_by_activation ON device (tenant_id, coalesce(first_sync, -621355968000000000), id);
+CREATE INDEX device_by_activation ON device (tenant_id, graph_activation, id);
 CREATE INDEX device_by_access_state ON device (tenant_id, graph_access_state, id);
 CREATE INDEX device_by_access_state_and_name ON device (tenant_id, graph_access_state, graph_name, id);
 

@@ -41,7 +41,7 @@ impl Column {
         Self { sql, nullable: true, indexed: false, constant: true }
     }
 
-    /// With an index over the tenant, this expression and the id, in this order: pages in its order are found at once.
+    /// A plain column with an index over the tenant, it and the id, in this order: pages in its order are found at once.
     pub(super) const fn indexed(self) -> Self {
         Self { indexed: true, ..self }
     }

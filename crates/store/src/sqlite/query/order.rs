@@ -19,6 +19,8 @@ enum Bound {
     At(Column, Scalar),
     /// Behind the key, which is not null; null is not behind.
     Behind(Column, bool, Scalar),
+    /// Behind the key, or at it with an id behind this one; the key is not null.
+    BehindBoth { column: Column, id: Column, descending: bool, keys: (Scalar, Scalar) },
     /// Not null.
     Known(Column),
     /// Behind all keys in an order that no index gives.
@@ -39,11 +41,18 @@ pub(super) fn stretches(sql: &Sql, query: &Query) -> Vec<Stretch> {
         .collect();
     match keys.as_slice() {
         [(id, descending, key)] => vec![Stretch(vec![Bound::Behind(*id, *descending, key.clone())])],
-        [(column, descending, key), (id, _, last)] if column.indexed => {
-            let same = Bound::At(*column, key.clone());
-            let mut stretches = vec![Stretch(vec![same, Bound::Behind(*id, *descending, last.clone())])];
-            stretches.extend(behind(*column, *descending, key).into_iter().map(|bound| Stretch(vec![bound])));
+        [(column, descending, Scalar::Null), (id, _, last)] if column.indexed => {
+            let null = Bound::At(*column, Scalar::Null);
+            let mut stretches = vec![Stretch(vec![null, Bound::Behind(*id, *descending, last.clone())])];
+            stretches.extend((!descending).then(|| Stretch(vec![Bound::Known(*column)])));
             stretches
+        }
+        [(column, descending, key), (id, _, last)] if column.indexed => {
+            let keys = (key.clone(), last.clone());
+            let behind = Bound::BehindBoth { column: *column, id: *id, descending: *descending, keys };
+            let nulls = *descending && column.nullable;
+            let nulls = nulls.then(|| Stretch(vec![Bound::At(*column, Scalar::Null)]));
+            [Stretch(vec![behind])].into_iter().chain(nulls).collect()
         }
         _ => vec![Stretch(vec![Bound::Anywhere(keys)])],
     }
@@ -99,6 +108,14 @@ impl Sql {
         match bound {
             Bound::At(column, key) => self.at(*column, key),
             Bound::Behind(column, descending, key) => self.behind(*column, *descending, key),
+            Bound::BehindBoth { column, id, descending, keys } => {
+                let operator = if *descending { "<" } else { ">" };
+                self.push(&format!("({}, {}) {operator} (", column.sql, id.sql));
+                self.bind(&keys.0);
+                self.push(", ");
+                self.bind(&keys.1);
+                self.push(")");
+            }
             Bound::Known(column) => self.push(&format!("{} IS NOT NULL", column.sql)),
             Bound::Anywhere(keys) => self.anywhere(keys),
         }
