@@ -17,6 +17,7 @@ mod machine;
 mod median;
 mod organisation;
 mod process;
+mod queries;
 mod report;
 mod service;
 mod startup;
@@ -28,7 +29,7 @@ use report::{Report, Section};
 
 type Benchmark = (&'static str, fn() -> Result<Section, String>);
 
-const BENCHMARKS: [Benchmark; 9] = [
+const BENCHMARKS: [Benchmark; 10] = [
     ("clixml", clixml::run),
     ("listing", listing::run),
     ("end-to-end", end_to_end::run),
@@ -37,6 +38,7 @@ const BENCHMARKS: [Benchmark; 9] = [
     ("list-devices", list_devices::run),
     ("deep-page", deep_page::run),
     ("create", create::run),
+    ("queries", queries::run),
     ("startup", startup::run),
 ];
 

@@ -75,6 +75,11 @@ impl Timestamp {
         Duration::from_nanos(ticks.saturating_mul(100))
     }
 
+    /// Year, month and day in UTC.
+    pub fn civil(self) -> (i64, i64, i64) {
+        civil_from_days(self.0.div_euclid(TICKS_PER_SECOND * SECONDS_PER_DAY))
+    }
+
     /// Reads ISO 8601 date and time with a zone (`Z` or an offset). The fraction may have up to 12 digits; those after
     /// the seventh are cut off. Seconds may be missing, as in OData literals.
     pub fn parse(text: &str) -> Result<Self, TimestampError> {

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use exconn_model::schema::EntityType;
+use exconn_model::{TenantId, schema::EntityType};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{
     excerpt::excerpt,
-    filter::{self, FilterError},
+    filter::{self, Alias, Context, FilterError},
     query::{Filter, OrderBy},
 };
 
@@ -17,10 +17,13 @@ pub const MAX_TOP: u32 = 1000;
 pub const MAX_QUERY: usize = 60 * 1024;
 /// Most criteria of an order.
 pub const MAX_ORDER: usize = 10;
+/// Most parameter aliases.
+pub const MAX_ALIASES: usize = 32;
 /// Ten texts of the longest kind in the order, in Base64: a next link must be readable by its own service.
 const MAX_TOKEN: usize = 56 * 1024;
 
-const KNOWN: [&str; 12] = [
+/// The system query options of OData 4.01, with those of its aggregation extension. All others are unknown.
+const KNOWN: [&str; 17] = [
     "$filter",
     "$orderby",
     "$select",
@@ -33,18 +36,29 @@ const KNOWN: [&str; 12] = [
     "$expand",
     "$apply",
     "$compute",
+    "$levels",
+    "$deltatoken",
+    "$index",
+    "$id",
+    "$schemaversion",
 ];
 /// What stays as it is in a link.
-const KEPT: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'$').remove(b',');
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'$')
+    .remove(b',')
+    .remove(b'@');
 
 /// What the options are for; each purpose allows others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// A page of a collection.
-    List,
+    List(Context),
     /// The number of entities of a collection.
-    Count,
+    Count(Context),
     /// One entity.
     Entity,
     /// A document that is no entity.
@@ -56,7 +70,7 @@ pub enum Purpose {
 impl Purpose {
     pub(crate) fn allows(self, option: &str) -> bool {
         match self {
-            Self::List => {
+            Self::List(_) => {
                 matches!(
                     option,
                     "$filter"
@@ -69,19 +83,29 @@ impl Purpose {
                         | "$format"
                 )
             }
-            Self::Count => matches!(option, "$filter" | "$format"),
+            Self::Count(_) => matches!(option, "$filter" | "$format"),
             Self::Entity => matches!(option, "$select" | "$format"),
             Self::Document => option == "$format",
             Self::Nothing => false,
         }
     }
+
+    /// What filters mean here; none where there are no filters.
+    fn context(self) -> Option<Context> {
+        match self {
+            Self::List(context) | Self::Count(context) => Some(context),
+            Self::Entity | Self::Document | Self::Nothing => None,
+        }
+    }
 }
 
 /// Checked options.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// `$filter`.
     pub filter: Option<Filter>,
+    /// Whether the filter depends on the time.
+    pub uses_now: bool,
     /// `$orderby`.
     pub order: Vec<OrderBy>,
     /// `$select`: positions of properties in the order of the description.
@@ -98,6 +122,8 @@ pub struct Options {
     pub format: Option<String>,
     /// The options as they were given, decoded, with their `$`.
     given: Vec<(&'static str, String)>,
+    /// `@name=value`, as they were given, decoded.
+    aliases: Vec<Alias>,
 }
 
 /// Why options are refused.
@@ -118,6 +144,18 @@ pub enum OptionsError {
     /// An option that is given twice.
     #[error("The query option '{0}' is given more than once.")]
     Repeated(&'static str),
+    /// A parameter alias whose name is none.
+    #[error("'{0}' is not a name of a parameter alias: write letters, digits and _ behind the @.")]
+    AliasName(String),
+    /// A parameter alias that is given twice.
+    #[error("The parameter alias '{0}' is given more than once.")]
+    RepeatedAlias(String),
+    /// A parameter alias that `$filter` does not use.
+    #[error("The parameter alias '{0}' is given but '$filter' does not use it.")]
+    UnusedAlias(String),
+    /// Too many parameter aliases.
+    #[error("A query takes at most {MAX_ALIASES} parameter aliases.")]
+    TooManyAliases,
     /// A number that is none, or out of its range.
     #[error("The query option '{option}' must be a whole number from 0 to {max}, not '{given}'.")]
     Number {
@@ -143,7 +181,10 @@ pub enum OptionsError {
         entity: &'static str,
     },
     /// An unknown property in `$orderby`.
-    #[error("Could not find a property named '{name}' on type 'microsoft.graph.{entity}' in '$orderby'.")]
+    #[error(
+        "Could not find a property named '{name}' on type 'microsoft.graph.{entity}' in '$orderby', which takes only \
+         properties."
+    )]
     OrderProperty {
         /// The name.
         name: String,
@@ -174,14 +215,24 @@ pub enum OptionsError {
 }
 
 /// Reads and checks the query of a request. Names of options and properties are not case-sensitive; the `$` may be
-/// missing.
+/// missing. Names with an `@` in front are parameter aliases for `$filter` (OData Protocol 4.01, 11.2.6.1.3).
+///
+/// The fuzz target `options` feeds this function.
+///
+/// # Errors
+/// The first option that is unknown, not offered for this purpose, or wrong.
 pub fn parse(
     query: Option<&str>,
     purpose: Purpose,
     entity: &'static EntityType,
 ) -> Result<Options, OptionsError> {
     let mut options = Options::default();
-    for (option, value) in pairs(query)? {
+    for (name, value) in pairs(query)? {
+        if name.starts_with('@') && purpose.allows("$filter") {
+            options.add_alias(name.trim(), value)?;
+            continue;
+        }
+        let option = known(name.trim())?;
         if !purpose.allows(option) {
             return Err(OptionsError::Unsupported(option));
         }
@@ -191,31 +242,34 @@ pub fn parse(
         options.read(option, &value, entity)?;
         options.given.push((option, value));
     }
+    if let Some(context) = purpose.context() {
+        options.read_filter(entity, context)?;
+    }
     Ok(options)
 }
 
-/// The options of a query and their decoded values, in the order given.
-pub(crate) fn pairs(query: Option<&str>) -> Result<Vec<(&'static str, String)>, OptionsError> {
+/// Names and values of a query, decoded, in the order given.
+pub(crate) fn pairs(query: Option<&str>) -> Result<Vec<(String, String)>, OptionsError> {
     let query = query.unwrap_or_default();
     if query.len() > MAX_QUERY {
         return Err(OptionsError::TooLong);
     }
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (decoded(name)?, decoded(value)?);
-        Ok((known(name.trim())?, value.into_owned()))
+        Ok((decoded(name)?, decoded(value)?))
     });
     pairs.collect()
 }
 
 /// Percent-decoded, with `+` for a space as forms write it.
-fn decoded(text: &str) -> Result<Cow<'_, str>, OptionsError> {
+fn decoded(text: &str) -> Result<String, OptionsError> {
     let spaced: Cow<'_, str> = if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
     let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| OptionsError::NotUtf8)?;
-    Ok(Cow::Owned(decoded.into_owned()))
+    Ok(decoded.into_owned())
 }
 
-fn known(name: &str) -> Result<&'static str, OptionsError> {
+/// The option of this name, in any case and with or without its `$`.
+pub(crate) fn known(name: &str) -> Result<&'static str, OptionsError> {
     let bare = name.strip_prefix('$').unwrap_or(name);
     let found = KNOWN.into_iter().find(|known| known.trim_start_matches('$').eq_ignore_ascii_case(bare));
     found.ok_or_else(|| OptionsError::Unknown(excerpt(name)))
@@ -228,13 +282,10 @@ impl Options {
         value: &str,
         entity: &'static EntityType,
     ) -> Result<(), OptionsError> {
-        // Positions in a filter are those of the text as it was given.
-        if option == "$filter" {
-            self.filter = Some(filter::parse(value, entity)?);
-            return Ok(());
-        }
         let value = value.trim();
         match option {
+            // It is read when all aliases are known.
+            "$filter" => {}
             "$orderby" => self.order = order(value, entity)?,
             "$select" => self.select = select(value, entity)?,
             "$top" => self.top = Some(number(option, value, u64::from(MAX_TOP))? as u32),
@@ -262,19 +313,62 @@ impl Options {
         Ok(())
     }
 
-    /// What a paging token is bound to: the collection at `set`, the condition and the order.
-    pub fn scope(&self, set: &str) -> String {
+    fn add_alias(&mut self, name: &str, value: String) -> Result<(), OptionsError> {
+        let bare = name.strip_prefix('@').unwrap_or_default();
+        let is_name = bare.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && bare.chars().all(|c| c.is_alphanumeric() || c == '_');
+        if !is_name {
+            return Err(OptionsError::AliasName(excerpt(name)));
+        }
+        if self.aliases.iter().any(|(given, _)| given == name) {
+            return Err(OptionsError::RepeatedAlias(excerpt(name)));
+        }
+        if self.aliases.len() == MAX_ALIASES {
+            return Err(OptionsError::TooManyAliases);
+        }
+        self.aliases.push((name.to_owned(), value));
+        Ok(())
+    }
+
+    fn read_filter(&mut self, entity: &'static EntityType, context: Context) -> Result<(), OptionsError> {
+        let mut used = vec![false; self.aliases.len()];
+        // Positions in a filter are those of the text as it was given.
+        if let Some((_, text)) = self.given.iter().find(|(name, _)| *name == "$filter") {
+            let parsed = filter::parse(text, entity, context, &self.aliases)?;
+            (self.filter, self.uses_now) = (Some(parsed.filter), parsed.uses_now);
+            used = parsed.used_aliases;
+        }
+        match self.aliases.iter().zip(used).find(|(_, used)| !used) {
+            Some(((name, _), _)) => Err(OptionsError::UnusedAlias(excerpt(name))),
+            None => Ok(()),
+        }
+    }
+
+    /// What a paging token is bound to: the tenant, the collection at `set`, the condition with its aliases, the order.
+    pub fn scope(&self, tenant: TenantId, set: &str) -> String {
+        let tenant = tenant.to_string();
         let given =
             |option: &str| self.given.iter().find(|(name, _)| *name == option).map_or("", |(_, value)| value);
-        let (filter, order) = (given("$filter"), given("$orderby"));
-        format!("{}:{set}{}:{filter}{order}", set.len(), filter.len())
+        let parts = [&*tenant, set, given("$filter"), given("$orderby")];
+        let mut aliases: Vec<&Alias> = self.aliases.iter().collect();
+        aliases.sort_unstable();
+        let aliases = aliases.into_iter().flat_map(|(name, value)| [name.as_str(), value]);
+        let mut scope = String::new();
+        for part in parts.into_iter().chain(aliases) {
+            // With its length in front, no part can run into the next.
+            scope.push_str(&format!("{}:{part}", part.len()));
+        }
+        scope
     }
 
     /// The query of the next page's link: all options as they were given, but where to begin.
     pub fn next(&self, token: &str) -> String {
         let kept = self.given.iter().filter(|(name, _)| !matches!(*name, "$skip" | "$skiptoken"));
+        let aliases = self.aliases.iter().map(|(name, value)| (name.as_str(), value));
+        let kept = kept.map(|(name, value)| (*name, value)).chain(aliases);
+        let encoded = |text| utf8_percent_encode(text, KEPT);
         let mut query: Vec<String> =
-            kept.map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, KEPT))).collect();
+            kept.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
         query.push(format!("$skiptoken={token}"));
         query.join("&")
     }
@@ -322,8 +416,8 @@ fn order(value: &str, entity: &'static EntityType) -> Result<Vec<OrderBy>, Optio
         if let Some(word) = words.next() {
             return Err(OptionsError::Direction(excerpt(word)));
         }
-        // A property that has decided already decides nothing a second time.
-        if order.iter().all(|by| by.property != property) {
+        // A property that has decided already decides nothing a second time, and behind the id nothing does.
+        if order.iter().all(|by| by.property != property && by.property != 0) {
             order.push(OrderBy { property, descending });
         }
         if order.len() > MAX_ORDER {

@@ -10,7 +10,8 @@ use sha2::Sha256;
 
 use crate::query::{After, OrderBy};
 
-const VERSION: u8 = 1;
+/// Also the version of the order of rows that a token is a place in.
+const VERSION: u8 = 2;
 const TAG: usize = 16;
 
 /// A token that this service did not give, or gave for another query.
@@ -18,13 +19,30 @@ const TAG: usize = 16;
 #[error("The $skiptoken is not one that this service gave for this query. Begin again without it.")]
 pub struct BadToken;
 
-/// Writes a token for the page behind `after`, bound to `scope`.
-pub fn seal(after: &After, scope: &str, key: &[u8; 32]) -> String {
+/// Where the next page begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The last entity of the page before.
+    pub after: After,
+    /// What `now()` was for the first page, if the query uses it: all pages of a list are of one moment.
+    pub now: Option<Timestamp>,
+}
+
+/// Writes a token for the page at `place`, bound to `scope`.
+pub fn seal(place: &Place, scope: &str, key: &[u8; 32]) -> String {
+    let Place { after, now } = place;
     let mut content = vec![VERSION];
+    match now {
+        None => content.push(b'n'),
+        Some(now) => {
+            content.push(b'd');
+            content.extend(now.ticks().to_be_bytes());
+        }
+    }
     write_text(&mut content, &after.id);
     for value in &after.keys {
         match value {
-            // Nothing is ordered by a structure.
+            // No list is ordered by a structure.
             Value::Null | Value::Complex(..) => content.push(b'n'),
             Value::Boolean(value) => content.extend([b'b', u8::from(*value)]),
             Value::Text(text) => {
@@ -57,7 +75,7 @@ pub fn open(
     key: &[u8; 32],
     entity: &'static EntityType,
     order: &[OrderBy],
-) -> Result<After, BadToken> {
+) -> Result<Place, BadToken> {
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| BadToken)?;
     let (content, tag) =
         bytes.len().checked_sub(TAG).and_then(|at| bytes.split_at_checked(at)).ok_or(BadToken)?;
@@ -66,6 +84,11 @@ pub fn open(
     if reader.byte()? != VERSION {
         return Err(BadToken);
     }
+    let now = match reader.byte()? {
+        b'n' => None,
+        b'd' => Some(reader.moment()?),
+        _ => return Err(BadToken),
+    };
     let id = reader.text()?;
     let mut keys = Vec::with_capacity(order.len());
     for by in order {
@@ -75,14 +98,12 @@ pub fn open(
             (b'b', PropertyType::Boolean) => Value::Boolean(reader.byte()? != 0),
             (b't', PropertyType::String) => Value::Text(reader.text()?.into()),
             (b'i', PropertyType::Int32) => Value::Int32(i32::from_be_bytes(reader.array()?)),
-            (b'd', PropertyType::DateTimeOffset) => {
-                Value::Timestamp(Timestamp::from_ticks(i64::from_be_bytes(reader.array()?)))
-            }
+            (b'd', PropertyType::DateTimeOffset) => Value::Timestamp(reader.moment()?),
             (b'e', PropertyType::Enum(kind)) => Value::Enum(kind, i32::from_be_bytes(reader.array()?)),
             _ => return Err(BadToken),
         });
     }
-    if reader.rest.is_empty() { Ok(After { keys, id }) } else { Err(BadToken) }
+    if reader.rest.is_empty() { Ok(Place { after: After { keys, id }, now }) } else { Err(BadToken) }
 }
 
 #[expect(clippy::expect_used, reason = "HMAC takes keys of every length (RFC 2104, section 3)")]
@@ -120,6 +141,10 @@ impl<'a> Reader<'a> {
 
     fn byte(&mut self) -> Result<u8, BadToken> {
         self.array().map(|[byte]| byte)
+    }
+
+    fn moment(&mut self) -> Result<Timestamp, BadToken> {
+        self.array().map(i64::from_be_bytes).map(Timestamp::from_ticks)
     }
 
     fn text(&mut self) -> Result<String, BadToken> {

@@ -1,301 +1,505 @@
-//! The grammar of a filter (OData URL Conventions 4.01, 5.1.1).
+//! The grammar of a filter: operators by their precedence (OData URL Conventions 4.01, 5.1.1.17).
 
-use exconn_model::schema::{EntityType, PropertyType, Value};
+use std::borrow::Cow;
+
+use exconn_model::{
+    Timestamp,
+    schema::{EntityType, EnumType},
+};
 
 use super::{
-    FilterError, MAX_DEPTH, MAX_LIST, MAX_NODES, Problem,
-    literal::{Raw, describe, literal, unknown},
-    token::Token,
+    Alias, Context, FilterError, MAX_DEPTH, MAX_EXPANDED, MAX_LENGTH, MAX_LIST, MAX_NODES, Parsed, Problem,
+    compare, functions,
+    kind::Kind,
+    literal,
+    token::{self, Placed, Token},
 };
 use crate::{
     excerpt::excerpt,
-    query::{Comparison, Filter, Operand, TextTest},
+    query::{Comparison, Expression, Function, Scalar},
 };
 
 const OPERAND: &str = "a property, a value or a function";
-const OPERATOR: &str = "an operator such as eq, ne, gt, ge, lt, le or in";
+const OPERATOR: &str = "an operator such as eq, in or and, or the end";
 
-pub(super) struct Parser {
-    tokens: Vec<(usize, Token)>,
-    next: usize,
-    depth: usize,
-    nodes: usize,
-    entity: &'static EntityType,
+/// What binds how closely; a greater number binds closer.
+mod precedence {
+    pub(super) const OR: u8 = 1;
+    pub(super) const AND: u8 = 2;
+    pub(super) const EQUALITY: u8 = 3;
+    pub(super) const RELATIONAL: u8 = 4;
+    pub(super) const ADDITIVE: u8 = 5;
+    pub(super) const MULTIPLICATIVE: u8 = 6;
+    pub(super) const PRIMARY: u8 = 8;
 }
 
-impl Parser {
-    pub(super) fn new(tokens: Vec<(usize, Token)>, entity: &'static EntityType) -> Self {
-        Self { tokens, next: 0, depth: 0, nodes: 0, entity }
+/// A part of a filter whose type may depend on what it meets.
+#[derive(Clone, Debug)]
+pub(super) enum Operand<'a> {
+    Typed(Expression, Kind),
+    Null,
+    /// A text, or a literal in quotes of any other type.
+    Text(Cow<'a, str>),
+    /// A member of an enumeration without quotes, or a name that nobody knows.
+    Word(&'a str),
+    /// `type'member'`
+    Qualified(&'a str, Cow<'a, str>),
+}
+
+/// An operand and its place.
+#[derive(Clone, Debug)]
+pub(super) struct Node<'a> {
+    pub(super) operand: Operand<'a>,
+    /// Where it begins, in bytes.
+    pub(super) at: usize,
+    /// How it is written.
+    pub(super) text: &'a str,
+}
+
+impl Node<'_> {
+    pub(super) fn kind(&self) -> Option<Kind> {
+        match &self.operand {
+            Operand::Typed(_, kind) => Some(*kind),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Operator {
+    Or,
+    And,
+    Compare(Comparison),
+    Arithmetic(&'static str, Function),
+    In,
+    Has,
+}
+
+impl Operator {
+    fn read(word: &str) -> Option<Self> {
+        let mut lower = [0; 5];
+        let lower = lower.get_mut(..word.len())?;
+        lower.copy_from_slice(word.as_bytes());
+        lower.make_ascii_lowercase();
+        Some(match &*lower {
+            b"or" => Self::Or,
+            b"and" => Self::And,
+            b"eq" => Self::Compare(Comparison::Equal),
+            b"ne" => Self::Compare(Comparison::NotEqual),
+            b"lt" => Self::Compare(Comparison::Less),
+            b"le" => Self::Compare(Comparison::LessOrEqual),
+            b"gt" => Self::Compare(Comparison::Greater),
+            b"ge" => Self::Compare(Comparison::GreaterOrEqual),
+            b"add" => Self::Arithmetic("add", Function::Add),
+            b"sub" => Self::Arithmetic("sub", Function::Subtract),
+            b"mul" => Self::Arithmetic("mul", Function::Multiply),
+            b"div" => Self::Arithmetic("div", Function::Divide),
+            b"divby" => Self::Arithmetic("divby", Function::DivideExactly),
+            b"mod" => Self::Arithmetic("mod", Function::Modulo),
+            b"in" => Self::In,
+            b"has" => Self::Has,
+            _ => return None,
+        })
     }
 
-    pub(super) fn whole(mut self) -> Result<Filter, FilterError> {
-        let filter = self.any()?;
+    fn precedence(self) -> u8 {
+        match self {
+            Self::Or => precedence::OR,
+            Self::And => precedence::AND,
+            Self::Compare(Comparison::Equal | Comparison::NotEqual) => precedence::EQUALITY,
+            Self::Compare(_) => precedence::RELATIONAL,
+            Self::Arithmetic(_, Function::Add | Function::Subtract) => precedence::ADDITIVE,
+            Self::Arithmetic(..) => precedence::MULTIPLICATIVE,
+            Self::In | Self::Has => precedence::PRIMARY,
+        }
+    }
+}
+
+/// A text being read: the filter or the value of an alias.
+struct Source<'a> {
+    text: &'a str,
+    alias: Option<&'a str>,
+    tokens: Vec<Placed<'a>>,
+    next: usize,
+}
+
+pub(super) struct Parser<'a> {
+    source: Source<'a>,
+    aliases: &'a [Alias],
+    used_aliases: Vec<bool>,
+    /// Aliases whose values are being read, the outermost first.
+    open_aliases: Vec<usize>,
+    entity: &'static EntityType,
+    context: Context,
+    uses_now: bool,
+    depth: usize,
+    nodes: usize,
+    expanded: usize,
+}
+
+impl<'a> Parser<'a> {
+    pub(super) fn new(entity: &'static EntityType, context: Context, aliases: &'a [Alias]) -> Self {
+        Self {
+            source: Source { text: "", alias: None, tokens: Vec::new(), next: 0 },
+            aliases,
+            used_aliases: vec![false; aliases.len()],
+            open_aliases: Vec::new(),
+            entity,
+            context,
+            uses_now: false,
+            depth: 0,
+            nodes: 0,
+            expanded: 0,
+        }
+    }
+
+    pub(super) fn whole(mut self, text: &'a str) -> Result<Parsed, FilterError> {
+        self.open(text, None)?;
+        let node = self.whole_text()?;
+        let filter = self.condition(node)?;
+        Ok(Parsed { filter, uses_now: self.uses_now, used_aliases: self.used_aliases })
+    }
+
+    /// Begins to read a text; gives the one that was read before.
+    fn open(&mut self, text: &'a str, alias: Option<&'a str>) -> Result<Source<'a>, FilterError> {
+        let opened = Source { text, alias, tokens: Vec::new(), next: 0 };
+        let before = std::mem::replace(&mut self.source, opened);
+        self.expanded += text.len();
+        if text.len() > MAX_LENGTH || self.expanded > MAX_EXPANDED {
+            let problem =
+                Problem::TooMuch("long: at most 8192 bytes, and 32768 with the values of its aliases");
+            return Err(self.error_at(text.len(), problem));
+        }
+        self.source.tokens = token::tokens(text).map_err(|(at, problem)| self.error_at(at, problem))?;
+        Ok(before)
+    }
+
+    fn whole_text(&mut self) -> Result<Node<'a>, FilterError> {
+        let node = self.expression(precedence::OR)?;
         match self.peek() {
-            Token::End => Ok(filter),
-            _ => Err(self.unexpected("'and', 'or' or the end")),
-        }
-    }
-
-    /// `a or b or …`
-    fn any(&mut self) -> Result<Filter, FilterError> {
-        let mut filter = self.all()?;
-        while self.take_word("or") {
-            self.count()?;
-            filter = Filter::Or(Box::new(filter), Box::new(self.all()?));
-        }
-        Ok(filter)
-    }
-
-    /// `a and b and …`, which binds closer than `or`.
-    fn all(&mut self) -> Result<Filter, FilterError> {
-        let mut filter = self.one()?;
-        while self.take_word("and") {
-            self.count()?;
-            filter = Filter::And(Box::new(filter), Box::new(self.one()?));
-        }
-        Ok(filter)
-    }
-
-    fn one(&mut self) -> Result<Filter, FilterError> {
-        self.count()?;
-        let at = self.position();
-        if self.take_word("not") {
-            let grouped = matches!(self.peek(), Token::Open);
-            let inner = self.nested(Self::one)?;
-            // `not` binds closer than a comparison: `not a eq b` would compare the opposite of `a`.
-            if !grouped && matches!(inner, Filter::Compare(..) | Filter::In(..)) {
-                return Err(FilterError { position: at, problem: Problem::Not });
-            }
-            return Ok(Filter::Not(Box::new(inner)));
-        }
-        if !matches!(self.peek(), Token::Open) {
-            return self.test();
-        }
-        self.next += 1;
-        let inner = self.nested(Self::any)?;
-        self.expect(&Token::Close, "')'")?;
-        Ok(inner)
-    }
-
-    fn nested(
-        &mut self,
-        inner: impl FnOnce(&mut Self) -> Result<Filter, FilterError>,
-    ) -> Result<Filter, FilterError> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(self.error(Problem::TooMuch("deeply nested: at most 64 levels")));
-        }
-        let filter = inner(self)?;
-        self.depth -= 1;
-        Ok(filter)
-    }
-
-    /// A comparison, a function or a Boolean property.
-    fn test(&mut self) -> Result<Filter, FilterError> {
-        if let (Token::Word(name), Some(Token::Open)) = (self.peek().clone(), self.peek_second()) {
-            return self.function(&name);
-        }
-        let at = self.position();
-        let left = self.operand()?;
-        let Token::Word(operator) = self.peek().clone() else { return self.truth(left) };
-        let comparison = match operator.to_ascii_lowercase().as_str() {
-            "eq" => Comparison::Equal,
-            "ne" => Comparison::NotEqual,
-            "lt" => Comparison::Less,
-            "le" => Comparison::LessOrEqual,
-            "gt" => Comparison::Greater,
-            "ge" => Comparison::GreaterOrEqual,
-            "in" => {
-                self.next += 1;
-                return self.list(left, at);
-            }
-            "and" | "or" => return self.truth(left),
-            "has" | "add" | "sub" | "mul" | "div" | "divby" | "mod" => {
-                return Err(self.error(Problem::Operator(excerpt(&operator))));
-            }
-            _ => return Err(self.unexpected(OPERATOR)),
-        };
-        self.next += 1;
-        let right_at = self.position();
-        let right = self.operand()?;
-        let (left, right) = self.same_type(left, at, right, right_at)?;
-        Ok(Filter::Compare(left, comparison, right))
-    }
-
-    fn truth(&self, operand: Raw) -> Result<Filter, FilterError> {
-        match operand {
-            Raw::Property(position, PropertyType::Boolean) => Ok(Filter::Truth(Operand::Property(position))),
-            Raw::Boolean(value) => Ok(Filter::Truth(Operand::Literal(Value::Boolean(value)))),
+            Token::End => Ok(node),
             _ => Err(self.unexpected(OPERATOR)),
         }
     }
 
-    fn list(&mut self, operand: Raw, at: usize) -> Result<Filter, FilterError> {
-        let Raw::Property(position, kind) = operand else {
-            let found = describe(&operand);
-            return Err(FilterError {
-                position: at,
-                problem: Problem::Unexpected { expected: "a property before 'in'", found },
-            });
+    /// An operand and all operators behind it that bind at least so closely.
+    fn expression(&mut self, least: u8) -> Result<Node<'a>, FilterError> {
+        let mut left = self.operand()?;
+        loop {
+            let Token::Word(word) = self.peek() else { return Ok(left) };
+            let operator = Operator::read(word).filter(|operator| operator.precedence() >= least);
+            let Some(operator) = operator else { return Ok(left) };
+            let at = self.position();
+            self.source.next += 1;
+            self.count()?;
+            let start = left.at;
+            let operand = match operator {
+                Operator::In => self.list(left)?,
+                Operator::Has => return Err(self.error_at(at, Problem::Has)),
+                other => {
+                    let right = self.expression(other.precedence() + 1)?;
+                    self.combine(left, other, right)?
+                }
+            };
+            left = self.node(operand, start);
+        }
+    }
+
+    fn combine(
+        &mut self,
+        left: Node<'a>,
+        operator: Operator,
+        right: Node<'a>,
+    ) -> Result<Operand<'a>, FilterError> {
+        match operator {
+            Operator::And => Ok(boolean(self.condition(left)?.and(self.condition(right)?))),
+            Operator::Or => Ok(boolean(self.condition(left)?.or(self.condition(right)?))),
+            Operator::Compare(comparison) => compare::compare(self, left, comparison, right).map(boolean),
+            Operator::Arithmetic(name, function) => compare::arithmetic(self, left, (name, function), right),
+            Operator::In | Operator::Has => Err(self.unexpected(OPERATOR)),
+        }
+    }
+
+    fn operand(&mut self) -> Result<Node<'a>, FilterError> {
+        self.count()?;
+        let start = self.position();
+        let followed = matches!(self.peek_second(), Some(Token::Open));
+        let operand = match self.peek().clone() {
+            Token::Open => {
+                self.source.next += 1;
+                let inner = self.nested(|parser| parser.expression(precedence::OR))?;
+                self.expect(&Token::Close, "an operator or ')'")?;
+                inner.operand
+            }
+            Token::Minus => {
+                self.source.next += 1;
+                let inner = self.nested(|parser| parser.expression(precedence::PRIMARY))?;
+                compare::negate(self, inner)?
+            }
+            Token::Word(word) if word.eq_ignore_ascii_case("not") => return self.negation(start),
+            Token::Word(name) if followed => {
+                self.source.next += 2;
+                let arguments = self.nested(Self::arguments)?;
+                functions::call(self, name, start, arguments)?
+            }
+            Token::Word(word) => {
+                let operand = self.word(word)?;
+                self.source.next += 1;
+                operand
+            }
+            Token::Text(text) => {
+                self.source.next += 1;
+                Operand::Text(text)
+            }
+            Token::Qualified(kind, member) => {
+                let operand = self.qualified(kind, member)?;
+                self.source.next += 1;
+                operand
+            }
+            Token::Alias(name) => {
+                let operand = self.alias(name)?;
+                self.source.next += 1;
+                operand
+            }
+            Token::Close | Token::Comma | Token::End => return Err(self.unexpected(OPERAND)),
         };
+        Ok(self.node(operand, start))
+    }
+
+    fn negation(&mut self, start: usize) -> Result<Node<'a>, FilterError> {
+        self.source.next += 1;
+        let is_grouped = matches!(self.peek(), Token::Open);
+        let inner = self.nested(|parser| parser.expression(precedence::PRIMARY))?;
+        // `not` binds closer than a comparison: `not a eq b` would compare the opposite of `a`.
+        let compares = matches!(self.peek(), Token::Word(word)
+            if matches!(Operator::read(word), Some(Operator::Compare(_) | Operator::Arithmetic(..))));
+        if compares && !is_grouped && inner.kind() != Some(Kind::Boolean) {
+            return Err(self.error_at(start, Problem::Not));
+        }
+        let negated = boolean(Expression::Not(Box::new(self.condition(inner)?)));
+        Ok(self.node(negated, start))
+    }
+
+    fn nested<T>(
+        &mut self,
+        inner: impl FnOnce(&mut Self) -> Result<T, FilterError>,
+    ) -> Result<T, FilterError> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(self.error(Problem::TooMuch("deeply nested: at most 64 levels")));
+        }
+        let result = inner(self)?;
+        self.depth -= 1;
+        Ok(result)
+    }
+
+    /// What stands between a function's parentheses, with the closing one.
+    fn arguments(&mut self) -> Result<Vec<Node<'a>>, FilterError> {
+        let mut arguments = Vec::new();
+        if matches!(self.peek(), Token::Close) {
+            self.source.next += 1;
+            return Ok(arguments);
+        }
+        loop {
+            arguments.push(self.expression(precedence::OR)?);
+            if !matches!(self.peek(), Token::Comma) {
+                self.expect(&Token::Close, "',' or ')'")?;
+                return Ok(arguments);
+            }
+            self.source.next += 1;
+        }
+    }
+
+    fn word(&mut self, word: &'a str) -> Result<Operand<'a>, FilterError> {
+        if let Some(position) = self.entity.position(word) {
+            let kind = self.entity.properties.get(position).and_then(|p| Kind::of_property(p.kind));
+            let kind = kind.ok_or_else(|| self.unexpected("a property with a single value"))?;
+            return Ok(Operand::Typed(Expression::Property(position), kind));
+        }
+        if literal::is_literal(word) {
+            let (scalar, kind) = literal::of_word(word).map_err(|problem| self.error(problem))?;
+            return Ok(Operand::Typed(Expression::Literal(scalar), kind));
+        }
+        let truth = |value| boolean(Expression::Literal(Scalar::Boolean(value)));
+        Ok(match () {
+            () if word.eq_ignore_ascii_case("null") => Operand::Null,
+            () if word.eq_ignore_ascii_case("true") => truth(true),
+            () if word.eq_ignore_ascii_case("false") => truth(false),
+            () => Operand::Word(word),
+        })
+    }
+
+    fn qualified(&self, prefix: &'a str, member: Cow<'a, str>) -> Result<Operand<'a>, FilterError> {
+        if prefix.eq_ignore_ascii_case("duration") {
+            let duration = literal::duration(&member).map_err(|problem| self.error(problem))?;
+            return Ok(Operand::Typed(Expression::Literal(duration), Kind::Duration));
+        }
+        Ok(Operand::Qualified(prefix, member))
+    }
+
+    /// The value of an alias, as if it stood here in parentheses.
+    fn alias(&mut self, name: &'a str) -> Result<Operand<'a>, FilterError> {
+        let aliases = self.aliases;
+        let Some(at) = aliases.iter().position(|(given, _)| given == name) else { return Ok(Operand::Null) };
+        if self.open_aliases.contains(&at) {
+            return Err(self.error(Problem::AliasCircle(excerpt(name))));
+        }
+        let Some((name, text)) = aliases.get(at) else { return Ok(Operand::Null) };
+        if let Some(used) = self.used_aliases.get_mut(at) {
+            *used = true;
+        }
+        self.open_aliases.push(at);
+        let before = self.open(text, Some(name))?;
+        let node = self.nested(Self::whole_text)?;
+        self.source = before;
+        self.open_aliases.pop();
+        Ok(node.operand)
+    }
+
+    /// What stands behind `in`.
+    fn list(&mut self, left: Node<'a>) -> Result<Operand<'a>, FilterError> {
+        let (left, kind) = compare::resolve(self, left)?;
         self.expect(&Token::Open, "'('")?;
         let mut values = Vec::new();
+        if matches!(self.peek(), Token::Close) {
+            self.source.next += 1;
+            return Ok(boolean(Expression::In(Box::new(left), values)));
+        }
         loop {
             let at = self.position();
-            let raw = self.operand()?;
-            values.push(literal(raw, kind, at, self.entity)?);
+            let node = self.nested(|parser| parser.expression(precedence::ADDITIVE))?;
+            let found = self.describe(&node);
+            match compare::value_of(self, node, kind)? {
+                Expression::Literal(scalar) => values.push(scalar),
+                _ => return Err(self.error_at(at, Problem::Unexpected { expected: "a literal", found })),
+            }
             if values.len() > MAX_LIST {
                 return Err(self.error(Problem::TooMuch("long: at most 200 values in a list")));
             }
+            // A long list is one node to those who evaluate it.
+            self.nodes -= 1;
             if !matches!(self.peek(), Token::Comma) {
                 break;
             }
-            self.next += 1;
+            self.source.next += 1;
         }
         self.expect(&Token::Close, "',' or ')'")?;
-        Ok(Filter::In(Operand::Property(position), values))
+        Ok(boolean(compare::is_in(self, left, values)))
     }
 
-    fn function(&mut self, name: &str) -> Result<Filter, FilterError> {
-        let Some(test) = text_test(name) else {
-            return Err(self.error(Problem::Function(excerpt(name))));
-        };
-        self.next += 2;
-        let text = self.text_operand()?;
-        self.expect(&Token::Comma, "','")?;
-        let sought = self.text_operand()?;
-        self.expect(&Token::Close, "')'")?;
-        if !self.take_word("eq") {
-            return Ok(Filter::Text(test, text, sought));
-        }
-        // `contains(a,'b') eq true` is how some tools write it. Where a text is null this is false, not null.
-        let known = [known(&text), known(&sought)];
-        let filter = Filter::Text(test, text, sought);
-        let filter = match () {
-            () if self.take_word("true") => filter,
-            () if self.take_word("false") => Filter::Not(Box::new(filter)),
-            () => return Err(self.unexpected("true or false")),
-        };
-        let both = known.into_iter().flatten().chain([filter]);
-        let both = both.reduce(|left, right| Filter::And(Box::new(left), Box::new(right)));
-        both.ok_or_else(|| self.unexpected(OPERAND))
-    }
-
-    fn text_operand(&mut self) -> Result<Operand, FilterError> {
-        let at = self.position();
-        match self.operand()? {
-            Raw::Property(position, PropertyType::String) => Ok(Operand::Property(position)),
-            Raw::Text(text) => Ok(Operand::Literal(Value::Text(text.into()))),
-            Raw::Null => Ok(Operand::Literal(Value::Null)),
-            Raw::Word(word) if word.starts_with(char::is_alphabetic) => Err(unknown(&word, at, self.entity)),
-            other => Err(FilterError {
-                position: at,
-                problem: Problem::Unexpected { expected: "a text", found: describe(&other) },
-            }),
+    /// An expression that is true, false or null.
+    fn condition(&self, node: Node<'a>) -> Result<Expression, FilterError> {
+        match node.operand {
+            Operand::Typed(expression, Kind::Boolean) => Ok(expression),
+            Operand::Null => Ok(Expression::Literal(Scalar::Null)),
+            Operand::Word(word) => Err(self.unknown_property(word, node.at)),
+            _ => Err(self.error_at(node.at, Problem::Condition(self.describe(&node)))),
         }
     }
 
-    fn operand(&mut self) -> Result<Raw, FilterError> {
-        let raw = match self.peek().clone() {
-            Token::Word(word) if matches!(self.peek_second(), Some(Token::Open)) => {
-                return Err(match text_test(&word) {
-                    Some(_) => self.unexpected("a property or a value"),
-                    None => self.error(Problem::Function(excerpt(&word))),
-                });
-            }
-            Token::Word(word) => match self.entity.position(&word) {
-                Some(position) => {
-                    let kind = self.entity.properties.get(position).map_or(PropertyType::String, |p| p.kind);
-                    if kind.is_structure() {
-                        return Err(self.unexpected("a property with a single value"));
-                    }
-                    Raw::Property(position, kind)
-                }
-                None => match word.to_ascii_lowercase().as_str() {
-                    "null" => Raw::Null,
-                    "true" => Raw::Boolean(true),
-                    "false" => Raw::Boolean(false),
-                    _ => Raw::Word(word),
-                },
-            },
-            Token::Text(text) => Raw::Text(text),
-            Token::Qualified(kind, member) => Raw::Qualified(kind, member),
-            Token::Open | Token::Close | Token::Comma | Token::End => return Err(self.unexpected(OPERAND)),
-        };
-        self.next += 1;
-        Ok(raw)
-    }
-
-    /// Both operands, literals read as the type of the property on the other side.
-    fn same_type(
+    /// A literal as a value of this type, or `otherwise`.
+    pub(super) fn coerce(
         &self,
-        left: Raw,
-        left_at: usize,
-        right: Raw,
-        right_at: usize,
-    ) -> Result<(Operand, Operand), FilterError> {
-        match (left, right) {
-            (Raw::Property(left, left_kind), Raw::Property(right, right_kind)) => {
-                if left_kind != right_kind {
-                    let name = |position| format!("'{}'", self.name(position));
-                    let problem = Problem::Types { left: name(left), right: name(right) };
-                    return Err(FilterError { position: right_at, problem });
+        node: Node<'a>,
+        kind: Kind,
+        otherwise: impl FnOnce() -> Problem,
+    ) -> Result<Expression, FilterError> {
+        let at = node.at;
+        let problem = match (node.operand, kind) {
+            (Operand::Typed(expression, found), _) if found.is_comparable_with(kind) => {
+                return Ok(expression);
+            }
+            (Operand::Null, _) => return Ok(Expression::Literal(Scalar::Null)),
+            (Operand::Text(text), Kind::String) => {
+                return Ok(Expression::Literal(Scalar::text(text.into_owned())));
+            }
+            (Operand::Text(text), kind) => {
+                match literal::of_text(&text, kind, self.context.unknown_members) {
+                    Some(Ok(scalar)) => return Ok(Expression::Literal(scalar)),
+                    Some(Err(problem)) => problem,
+                    None => otherwise(),
                 }
-                Ok((Operand::Property(left), Operand::Property(right)))
             }
-            (Raw::Property(left, kind), right) => {
-                Ok((Operand::Property(left), Operand::Literal(literal(right, kind, right_at, self.entity)?)))
+            (Operand::Word(word), Kind::Enum(kind)) if kind.number_of(word).is_some() => {
+                return self.member(kind, word, at);
             }
-            (left, Raw::Property(right, kind)) => {
-                Ok((Operand::Literal(literal(left, kind, left_at, self.entity)?), Operand::Property(right)))
+            (Operand::Word(word), _) => return Err(self.unknown_property(word, at)),
+            (Operand::Qualified(prefix, member), Kind::Enum(kind)) if names(prefix, kind) => {
+                return self.member(kind, &member, at);
             }
-            (Raw::Word(word), _) => Err(unknown(&word, left_at, self.entity)),
-            (_, Raw::Word(word)) => Err(unknown(&word, right_at, self.entity)),
-            (left, _) => Err(FilterError {
-                position: left_at,
-                problem: Problem::Unexpected { expected: "a property on one side", found: describe(&left) },
-            }),
+            _ => otherwise(),
+        };
+        Err(self.error_at(at, problem))
+    }
+
+    fn member(&self, kind: &'static EnumType, text: &str, at: usize) -> Result<Expression, FilterError> {
+        let member = literal::member(kind, text, self.context.unknown_members);
+        member.map(Expression::Literal).map_err(|problem| self.error_at(at, problem))
+    }
+
+    pub(super) fn context(&self) -> Context {
+        self.context
+    }
+
+    /// What `now()` is; notes that the filter depends on it.
+    pub(super) fn now(&mut self) -> Timestamp {
+        self.uses_now = true;
+        self.context.now
+    }
+
+    /// What an error says of an operand.
+    pub(super) fn describe(&self, node: &Node<'_>) -> String {
+        let text = excerpt(node.text);
+        match &node.operand {
+            Operand::Typed(_, kind) => format!("'{text}' ({})", kind.name()),
+            Operand::Null => "null".to_owned(),
+            Operand::Text(text) => format!("the text '{}'", excerpt(text)),
+            Operand::Word(_) => format!("'{text}'"),
+            Operand::Qualified(prefix, _) => format!("a {}", excerpt(prefix)),
         }
     }
 
-    fn name(&self, position: usize) -> &'static str {
-        self.entity.properties.get(position).map_or("", |property| property.name)
+    pub(super) fn unknown_property(&self, name: &str, at: usize) -> FilterError {
+        let problem = Problem::UnknownProperty { name: excerpt(name), entity: self.entity.name };
+        self.error_at(at, problem)
+    }
+
+    fn node(&self, operand: Operand<'a>, start: usize) -> Node<'a> {
+        let last = self.source.next.checked_sub(1).and_then(|last| self.source.tokens.get(last));
+        let end = last.map_or(start, |placed| placed.end);
+        let text = self.source.text.get(start..end).unwrap_or_default();
+        Node { operand, at: start, text }
     }
 
     fn count(&mut self) -> Result<(), FilterError> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
-            return Err(
-                self.error(Problem::TooMuch("long: at most 256 conditions, connections and parentheses"))
-            );
+            let problem = Problem::TooMuch("long: at most 512 properties, values, functions and operators");
+            return Err(self.error(problem));
         }
         Ok(())
     }
 
-    fn peek(&self) -> &Token {
-        self.tokens.get(self.next).map_or(&Token::End, |(_, token)| token)
+    fn peek(&self) -> &Token<'a> {
+        self.source.tokens.get(self.source.next).map_or(&Token::End, |placed| &placed.token)
     }
 
-    fn peek_second(&self) -> Option<&Token> {
-        self.tokens.get(self.next + 1).map(|(_, token)| token)
+    fn peek_second(&self) -> Option<&Token<'a>> {
+        self.source.tokens.get(self.source.next + 1).map(|placed| &placed.token)
     }
 
-    fn take_word(&mut self, word: &str) -> bool {
-        let taken = matches!(self.peek(), Token::Word(found) if found.eq_ignore_ascii_case(word));
-        self.next += usize::from(taken);
-        taken
-    }
-
-    fn expect(&mut self, token: &Token, expected: &'static str) -> Result<(), FilterError> {
+    fn expect(&mut self, token: &Token<'_>, expected: &'static str) -> Result<(), FilterError> {
         if self.peek() != token {
             return Err(self.unexpected(expected));
         }
-        self.next += 1;
+        self.source.next += 1;
         Ok(())
     }
 
+    /// Where the next token begins, in bytes.
     fn position(&self) -> usize {
-        self.tokens.get(self.next).or(self.tokens.last()).map_or(0, |(at, _)| *at)
+        let placed = self.source.tokens.get(self.source.next).or(self.source.tokens.last());
+        placed.map_or(0, |placed| placed.start)
     }
 
     fn unexpected(&self, expected: &'static str) -> FilterError {
@@ -303,25 +507,22 @@ impl Parser {
     }
 
     fn error(&self, problem: Problem) -> FilterError {
-        FilterError { position: self.position(), problem }
+        self.error_at(self.position(), problem)
+    }
+
+    /// An error at a byte of the text being read.
+    pub(super) fn error_at(&self, at: usize, problem: Problem) -> FilterError {
+        let position = self.source.text.char_indices().take_while(|(byte, _)| *byte < at).count();
+        FilterError { position, alias: self.source.alias.map(excerpt), problem }
     }
 }
 
-fn text_test(name: &str) -> Option<TextTest> {
-    let tests = [
-        ("contains", TextTest::Contains),
-        ("startswith", TextTest::StartsWith),
-        ("endswith", TextTest::EndsWith),
-    ];
-    tests.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, test)| test)
+/// Whether a qualified literal's prefix names this enumeration.
+fn names(prefix: &str, kind: &EnumType) -> bool {
+    let bare = prefix.strip_prefix("microsoft.graph.").or(prefix.strip_prefix("graph."));
+    bare.unwrap_or(prefix) == kind.name
 }
 
-/// That a text is not null, where that is not plain already.
-fn known(text: &Operand) -> Option<Filter> {
-    let null = || Operand::Literal(Value::Null);
-    match text {
-        Operand::Property(_) => Some(Filter::Compare(text.clone(), Comparison::NotEqual, null())),
-        Operand::Literal(Value::Null) => Some(Filter::Truth(Operand::Literal(Value::Boolean(false)))),
-        Operand::Literal(_) => None,
-    }
+fn boolean<'a>(expression: Expression) -> Operand<'a> {
+    Operand::Typed(expression, Kind::Boolean)
 }

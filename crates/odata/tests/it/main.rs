@@ -9,6 +9,9 @@
 mod batch;
 mod body;
 mod filter;
+mod filter_aliases;
+mod filter_functions;
+mod filter_members;
 mod filter_text;
 mod metadata;
 mod options;

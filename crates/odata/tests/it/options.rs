@@ -1,13 +1,22 @@
-use exconn_model::{CONNECTOR, schema::Value};
+use exconn_model::{CONNECTOR, TenantId, Timestamp};
 use exconn_odata::{
-    filter,
-    options::{self, MAX_QUERY, Options, OptionsError, Purpose},
-    query::OrderBy,
+    filter::{self, Context},
+    options::{self, MAX_ALIASES, MAX_QUERY, Options, OptionsError, Purpose},
+    query::{Filter, OrderBy, Scalar},
 };
 use proptest::prelude::*;
+use uuid::Uuid;
+
+const CONTEXT: Context = Context { now: Timestamp::UNSET, unknown_members: false };
+const LIST: Purpose = Purpose::List(CONTEXT);
+const TENANT: TenantId = TenantId(Uuid::nil());
+
+fn filter(text: &str) -> Filter {
+    filter::parse(text, &CONNECTOR, CONTEXT, &[]).unwrap().filter
+}
 
 fn list(query: &str) -> Result<Options, OptionsError> {
-    options::parse(Some(query), Purpose::List, &CONNECTOR)
+    options::parse(Some(query), LIST, &CONNECTOR)
 }
 
 fn refusal(query: &str, purpose: Purpose) -> String {
@@ -44,7 +53,7 @@ const CLIENTS: [(&str, bool); 4] = [
 fn four_clients_write_the_same_differently() {
     for (query, two_criteria) in CLIENTS {
         let options = list(query).unwrap_or_else(|error| panic!("{query}: {error}"));
-        assert_eq!(options.filter, Some(filter::parse(FILTER, &CONNECTOR).unwrap()), "{query}");
+        assert_eq!(options.filter, Some(filter(FILTER)), "{query}");
         assert_eq!(options.select, Some(vec![0, 2]), "{query}");
         let mut order = vec![OrderBy { property: 1, descending: true }];
         if two_criteria {
@@ -58,7 +67,7 @@ fn four_clients_write_the_same_differently() {
 
 #[test]
 fn values_are_read() {
-    assert_eq!(options::parse(None, Purpose::List, &CONNECTOR), Ok(Options::default()));
+    assert_eq!(options::parse(None, LIST, &CONNECTOR), Ok(Options::default()));
     assert_eq!(list("&&"), Ok(Options::default()));
     assert_eq!(list("$top=0").map(|options| options.top), Ok(Some(0)));
     assert_eq!(list("$top=1000").map(|options| options.top), Ok(Some(1000)));
@@ -81,15 +90,32 @@ fn values_are_read() {
 #[test]
 fn a_plus_in_a_date_must_be_encoded() {
     let sent = list("$filter=lastSyncDateTime gt 2017-01-01T01:00:00%2B01:00").map(|options| options.filter);
-    let meant = filter::parse("lastSyncDateTime gt 2017-01-01T00:00:00Z", &CONNECTOR).unwrap();
+    let meant = filter("lastSyncDateTime gt 2017-01-01T00:00:00Z");
     assert_eq!(sent, Ok(Some(meant)));
-    let said = refusal("$filter=lastSyncDateTime gt 2017-01-01T01:00:00+01:00", Purpose::List);
+    let said = refusal("$filter=lastSyncDateTime gt 2017-01-01T01:00:00+01:00", LIST);
     assert!(said.contains("%2B"), "{said}");
 }
 
 #[test]
+fn aliases_are_given_as_options() {
+    for query in ["$filter=serverName eq @s&@s='x'", "%40s=%27x%27&filter=serverName+eq+%40s"] {
+        let options = list(query).unwrap();
+        assert_eq!(options.filter, Some(filter("serverName eq 'x'")), "{query}");
+        let again = list(&options.next("t")).unwrap();
+        assert_eq!(again.filter, options.filter, "{}", options.next("t"));
+        assert_eq!(again.scope(TENANT, "a"), options.scope(TENANT, "a"));
+    }
+    for purpose in [Purpose::Entity, Purpose::Nothing] {
+        assert!(refusal("@s='x'", purpose).contains("'@s' is not known"));
+    }
+    let many = |count: usize| (0..count).map(|at| format!("@a{at}=1&")).collect::<String>();
+    assert_eq!(list(&many(MAX_ALIASES + 1)), Err(OptionsError::TooManyAliases));
+    assert!(matches!(list(&many(MAX_ALIASES)), Err(OptionsError::UnusedAlias(_))));
+}
+
+#[test]
 fn a_position_counts_from_the_filters_own_start() {
-    let said = refusal("$filter=%20%20bogus%20eq%201", Purpose::List);
+    let said = refusal("$filter=%20%20bogus%20eq%201", LIST);
     assert!(said.contains("at position 2:"), "{said}");
 }
 
@@ -100,6 +126,10 @@ fn wrong_options_are_refused_by_name() {
         ("$expand=x", "'$expand' is not supported"),
         ("$apply=x", "'$apply' is not supported"),
         ("compute=x", "'$compute' is not supported"),
+        ("$levels=1", "'$levels' is not supported"),
+        ("$deltatoken=x", "'$deltatoken' is not supported"),
+        ("$index=1", "'$index' is not supported"),
+        ("$schemaversion=1", "'$schemaversion' is not supported"),
         ("$bogus=x", "'$bogus' is not known"),
         ("bogus", "'bogus' is not known"),
         ("$=x", "'$' is not known"),
@@ -125,10 +155,20 @@ fn wrong_options_are_refused_by_name() {
         ("$orderby=id asc asc", "'asc' is not a direction"),
         ("$format=atom", "takes only json"),
         ("$skiptoken=", "$skiptoken"),
+        ("$orderby=tolower(serverName)", "named 'tolower(serverName)'"),
+        ("$orderby=(id)", "which takes only properties"),
+        ("$select=(id)", "named '(id)'"),
+        ("$select=microsoft.graph.deviceManagementExchangeConnector/id", "Could not find a property"),
+        ("@s=1", "The parameter alias '@s' is given but '$filter' does not use it."),
+        ("$filter=id eq @S&@s='x'", "The parameter alias '@s' is given but"),
+        ("$filter=id eq @s&@s='x'&@s='y'", "The parameter alias '@s' is given more than once."),
+        ("@=1", "'@' is not a name"),
+        ("@1=1", "'@1' is not a name"),
+        ("$filter=id eq @s&@s='x", "at position 0 of '@s'"),
         ("$filter=", "Invalid filter clause at position 0"),
         ("$filter=%ff", "not UTF-8"),
     ] {
-        let said = refusal(query, Purpose::List);
+        let said = refusal(query, LIST);
         assert!(said.contains(says), "{query}: {said}");
     }
     let long = format!("$filter={}", "a".repeat(MAX_QUERY));
@@ -147,8 +187,8 @@ fn each_purpose_has_its_options() {
         "$skiptoken=a",
     ];
     for (purpose, allowed) in [
-        (Purpose::List, all.as_slice()),
-        (Purpose::Count, &["$filter=id eq 'a'"]),
+        (LIST, all.as_slice()),
+        (Purpose::Count(CONTEXT), &["$filter=id eq 'a'"]),
         (Purpose::Entity, &["$select=id"]),
         (Purpose::Nothing, &[]),
     ] {
@@ -181,7 +221,11 @@ fn the_next_link_keeps_every_option_but_the_place() {
             (again.select.clone(), again.top, again.count),
             (options.select.clone(), options.top, true)
         );
-        assert_eq!(again.scope("a"), options.scope("a"), "a page's token must open behind its own link");
+        assert_eq!(
+            again.scope(TENANT, "a"),
+            options.scope(TENANT, "a"),
+            "a page's token must open behind its own link"
+        );
         assert_eq!(again.next("OTHER"), options.next("OTHER"));
     }
 }
@@ -195,21 +239,25 @@ fn scopes_tell_queries_apart() {
         ("a", "$filter=id eq 'b'"),
         ("a", "$orderby=id"),
         ("a", "$orderby=id desc"),
+        ("a", "$filter=id eq @a&@a='a'"),
+        ("a", "$filter=id eq @a&@a='b'"),
     ]
     .into_iter()
-    .map(|(set, query)| list(query).unwrap().scope(set))
+    .map(|(set, query)| list(query).unwrap().scope(TENANT, set))
     .collect();
     for (number, scope) in scopes.iter().enumerate() {
         assert!(!scopes[..number].contains(scope), "{scope}");
     }
-    let page = |query| list(query).unwrap().scope("a");
+    let page = |query| list(query).unwrap().scope(TENANT, "a");
+    let stranger = TenantId(Uuid::from_u128(1));
+    assert_ne!(list("").unwrap().scope(stranger, "a"), page(""));
     assert_eq!(page("$top=1&$select=id&$count=true"), page(""), "what is shown may change between pages");
 }
 
 proptest! {
     #[test]
     fn no_query_is_a_panic(query in "[$%&=+a-z0-9',() ]{0,60}|\\PC{0,60}") {
-        for purpose in [Purpose::List, Purpose::Count, Purpose::Entity, Purpose::Nothing] {
+        for purpose in [LIST, Purpose::Count(CONTEXT), Purpose::Entity, Purpose::Nothing] {
             let _ = options::parse(Some(&query), purpose, &CONNECTOR);
         }
     }
@@ -222,6 +270,6 @@ proptest! {
         let second = list(&first.next("t")).unwrap();
         prop_assert_eq!(&first.filter, &second.filter);
         let shown = format!("{:?}", first.filter);
-        prop_assert!(shown.contains(&format!("{:?}", Value::Text(text.into()))), "{}", shown);
+        prop_assert!(shown.contains(&format!("{:?}", Scalar::text(text))), "{}", shown);
     }
 }

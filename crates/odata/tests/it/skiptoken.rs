@@ -5,7 +5,7 @@ use exconn_model::{
 };
 use exconn_odata::{
     query::{After, OrderBy},
-    skiptoken::{self, BadToken},
+    skiptoken::{self, BadToken, Place},
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -25,28 +25,30 @@ fn value_of(kind: PropertyType) -> BoxedStrategy<Value<'static>> {
     prop_oneof![4 => value, 1 => Just(Value::Null)].boxed()
 }
 
-fn places() -> impl Strategy<Value = (Vec<OrderBy>, After)> {
+fn places() -> impl Strategy<Value = (Vec<OrderBy>, Place)> {
     let order = vec((0..MANAGED_DEVICE.properties.len(), any::<bool>()), 0..5);
     order.prop_flat_map(|order| {
         let keys: Vec<_> =
             order.iter().map(|(property, _)| value_of(MANAGED_DEVICE.properties[*property].kind)).collect();
         let order: Vec<_> =
             order.into_iter().map(|(property, descending)| OrderBy { property, descending }).collect();
-        (Just(order), keys, ".{0,40}").prop_map(|(order, keys, id)| (order, After { keys, id }))
+        let now = prop::option::of((0..i64::MAX).prop_map(Timestamp::from_ticks));
+        (Just(order), keys, ".{0,40}", now)
+            .prop_map(|(order, keys, id, now)| (order, Place { after: After { keys, id }, now }))
     })
 }
 
 proptest! {
     #[test]
-    fn a_token_is_read_back((order, after) in places(), scope in ".{0,20}") {
-        let token = skiptoken::seal(&after, &scope, &KEY);
+    fn a_token_is_read_back((order, place) in places(), scope in ".{0,20}") {
+        let token = skiptoken::seal(&place, &scope, &KEY);
         prop_assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
-        prop_assert_eq!(skiptoken::open(&token, &scope, &KEY, &MANAGED_DEVICE, &order), Ok(after));
+        prop_assert_eq!(skiptoken::open(&token, &scope, &KEY, &MANAGED_DEVICE, &order), Ok(place));
     }
 
     #[test]
-    fn a_flipped_bit_is_refused((order, after) in places(), bit in any::<prop::sample::Index>()) {
-        let token = skiptoken::seal(&after, "scope", &KEY);
+    fn a_flipped_bit_is_refused((order, place) in places(), bit in any::<prop::sample::Index>()) {
+        let token = skiptoken::seal(&place, "scope", &KEY);
         let mut bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
         let bit = bit.index(bytes.len() * 8);
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -63,8 +65,9 @@ proptest! {
 #[test]
 fn every_single_change_of_a_token_is_refused() {
     let after = After { keys: vec![Value::Text("Zürich".into())], id: "id".to_owned() };
+    let place = Place { after, now: None };
     let order = [OrderBy { property: MANAGED_DEVICE.position("deviceName").unwrap(), descending: false }];
-    let token = skiptoken::seal(&after, "scope", &KEY);
+    let token = skiptoken::seal(&place, "scope", &KEY);
     for at in 0..token.len() {
         for other in ["A", "B", "_", "=", "+", "/", "é", ""] {
             let altered = format!("{}{other}{}", &token[..at], &token[at + 1..]);
@@ -89,15 +92,16 @@ fn a_token_belongs_to_its_key_scope_and_order() {
     let moment =
         OrderBy { property: MANAGED_DEVICE.position("easActivationDateTime").unwrap(), descending: false };
     let after = After { keys: vec![Value::Text("a".into())], id: "id".to_owned() };
-    let token = skiptoken::seal(&after, "tenant a", &KEY);
+    let place = Place { after, now: Some(Timestamp::UNSET) };
+    let token = skiptoken::seal(&place, "tenant a", &KEY);
     let open = |scope: &str, key: &[u8; 32], order: &[OrderBy]| {
         skiptoken::open(&token, scope, key, &MANAGED_DEVICE, order)
     };
-    assert_eq!(open("tenant a", &KEY, &[name]), Ok(after.clone()));
+    assert_eq!(open("tenant a", &KEY, &[name]), Ok(place.clone()));
     assert_eq!(open("tenant b", &KEY, &[name]), Err(BadToken));
     assert_eq!(open("tenant a", &[8; 32], &[name]), Err(BadToken));
     for order in [&[moment][..], &[], &[name, name], &[OrderBy { property: 999, descending: false }]] {
         assert_eq!(open("tenant a", &KEY, order), Err(BadToken), "{order:?}");
     }
-    assert_eq!(token, skiptoken::seal(&after, "tenant a", &KEY), "a restart changes nothing");
+    assert_eq!(token, skiptoken::seal(&place, "tenant a", &KEY), "a restart changes nothing");
 }

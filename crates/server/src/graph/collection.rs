@@ -2,11 +2,16 @@
 
 use std::marker::PhantomData;
 
-use exconn_model::schema::{Entity, Value};
+use exconn_model::{
+    Timestamp,
+    schema::{Entity, Value},
+};
 use exconn_odata::{
+    filter::Context,
     options::{self, Options, Purpose},
     query::{After, Filter, Query},
-    render, skiptoken,
+    render,
+    skiptoken::{self, Place},
 };
 use exconn_store::Page;
 
@@ -15,9 +20,15 @@ use crate::{failure::Failure, reply::Reply, wire::Form};
 
 /// The condition of a `$count`.
 pub(super) fn count_options<E: Entity>(ask: &Ask<'_>) -> Result<Option<Filter>, Failure> {
-    let options = options::parse(ask.head.uri.query(), Purpose::Count, E::TYPE)?;
+    let context = context(ask, ask.service.clock.now());
+    let options = options::parse(ask.head.uri.query(), Purpose::Count(context), E::TYPE)?;
     ask.form(&options)?;
     Ok(options.filter)
+}
+
+/// What the filters of this request mean if it is `now`.
+fn context(ask: &Ask<'_>, now: Timestamp) -> Context {
+    Context { now, unknown_members: ask.preferences.unknown_members }
 }
 
 /// A request for a part of a collection.
@@ -25,6 +36,8 @@ pub(super) struct List<E> {
     options: Options,
     query: Query,
     scope: String,
+    /// The moment of the list's first page, if the filter depends on it.
+    now: Option<Timestamp>,
     set: &'static str,
     form: Form,
     capped: bool,
@@ -34,17 +47,25 @@ pub(super) struct List<E> {
 impl<E: Entity> List<E> {
     /// Reads the options of a list of the collection at the path `set`.
     pub(super) fn read(ask: &Ask<'_>, set: &'static str) -> Result<Self, Failure> {
-        let mut options = options::parse(ask.head.uri.query(), Purpose::List, E::TYPE)?;
+        let (config, given) = (&ask.service.config, ask.head.uri.query());
+        let now = ask.service.clock.now();
+        let read = |now| options::parse(given, Purpose::List(context(ask, now)), E::TYPE);
+        let mut options = read(now)?;
         let form = ask.form(&options)?;
-        let config = &ask.service.config;
         let limit = options.top.unwrap_or(config.default_page);
         let preferred = ask.preferences.page_size.filter(|size| *size < limit);
-        let scope = options.scope(set);
-        let after = options
+        let scope = options.scope(ask.tenant(), set);
+        let place = options
             .skip_token
             .as_deref()
             .map(|token| skiptoken::open(token, &scope, &config.paging_secret, E::TYPE, &options.order));
-        let after = after.transpose()?;
+        let place = place.transpose()?;
+        let first = place.as_ref().and_then(|place| place.now);
+        if let Some(first) = first {
+            options = read(first)?;
+        }
+        let now = options.uses_now.then(|| first.unwrap_or(now));
+        let after = place.map(|place| place.after);
         let query = Query {
             filter: options.filter.take(),
             order: std::mem::take(&mut options.order),
@@ -53,7 +74,7 @@ impl<E: Entity> List<E> {
             after,
         };
         let capped = preferred.is_some();
-        Ok(Self { options, query, scope, set, form, capped, entity: PhantomData })
+        Ok(Self { options, query, scope, now, set, form, capped, entity: PhantomData })
     }
 
     /// What the store is asked.
@@ -85,7 +106,8 @@ impl<E: Entity> List<E> {
             Value::Text(id) => id.into_owned(),
             _ => String::new(),
         };
-        let token = skiptoken::seal(&After { keys, id }, &self.scope, &ask.service.config.paging_secret);
+        let place = Place { after: After { keys, id }, now: self.now };
+        let token = skiptoken::seal(&place, &self.scope, &ask.service.config.paging_secret);
         format!("{}/{}?{}", ask.root, self.set, self.options.next(&token))
     }
 }

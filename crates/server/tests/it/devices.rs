@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::harness::Server;
 
-const DEVICES: &str = "/v1.0/deviceManagement/managedDevices";
+pub(crate) const DEVICES: &str = "/v1.0/deviceManagement/managedDevices";
 
 fn observed(number: u128) -> ObservedDevice {
     let state = match number % 5 {

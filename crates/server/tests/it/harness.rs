@@ -64,7 +64,7 @@ pub(crate) struct Server {
     pub(crate) token: String,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
-    folder: tempfile::TempDir,
+    folder: Option<tempfile::TempDir>,
 }
 
 #[derive(Debug)]
@@ -81,10 +81,16 @@ impl Server {
 
     pub(crate) async fn start_with(configure: impl FnOnce(&mut AppConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let server = Self::start_in(folder.path(), configure).await;
+        Self { folder: Some(folder), ..server }
+    }
+
+    /// In a data directory that outlives the service.
+    pub(crate) async fn start_in(folder: &std::path::Path, configure: impl FnOnce(&mut AppConfig)) -> Self {
         let entropy = Arc::new(SeededEntropy::new(7));
         let clock = Arc::new(ManualClock::at(Timestamp::from_unix_seconds(START)));
-        let keyring = Keyring::open_or_create(folder.path(), &*entropy).unwrap();
-        let store = open_store(folder.path());
+        let keyring = Keyring::open_or_create(folder, &*entropy).unwrap();
+        let store = open_store(folder);
         let agents = Arc::new(Agents::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -109,12 +115,12 @@ impl Server {
             ended.await.unwrap();
         });
         let token = token_of(&keyring, &Permission::ALL, TokenKind::Delegated);
-        Self { address, keyring, clock, store, agents, token, stop: Some(stop), task, folder }
+        Self { address, keyring, clock, store, agents, token, stop: Some(stop), task, folder: None }
     }
 
     /// The data directory.
     pub(crate) fn folder(&self) -> &std::path::Path {
-        self.folder.path()
+        self.folder.as_ref().unwrap().path()
     }
 
     /// Begins the end.

@@ -5,7 +5,7 @@ use exconn_model::{
     Timestamp,
     schema::{Entity, Value},
 };
-use exconn_odata::query::{After, Comparison, Filter, Operand, OrderBy, Query};
+use exconn_odata::query::{After, Comparison, Expression, OrderBy, Query};
 
 use super::world::{STRANGER, TENANT, World};
 use crate::{Binding, ConnectionIdentity, Store, StoreError};
@@ -56,11 +56,8 @@ pub(super) async fn are_listed_filtered_and_counted(store: Arc<dyn Store>) {
         world.create(ConnectorDraft { server_name: name, ..ConnectorDraft::default() }).await;
     }
     let server = CONNECTOR.position("serverName").unwrap();
-    let is_s1 = Filter::Compare(
-        Operand::Property(server),
-        Comparison::Equal,
-        Operand::Literal(Value::Text("s1".into())),
-    );
+    let is_s1 =
+        Expression::compare(Expression::Property(server), Comparison::Equal, Value::Text("s1".into()).into());
     let query = Query { filter: Some(is_s1.clone()), limit: 100, ..Query::default() };
     let found = store.connectors(TENANT, &query).await.unwrap();
     assert!(!found.more && found.items.iter().all(|c| c.server_name.as_deref() == Some("s1")));
@@ -74,9 +71,10 @@ pub(super) async fn are_listed_filtered_and_counted(store: Arc<dyn Store>) {
         let key = |c: &exconn_model::Connector| c.server_name.clone();
         let in_order = all.windows(2).all(|pair| {
             let (a, b) = (key(&pair[0]), key(&pair[1]));
-            a == b && pair[0].id < pair[1].id || if descending { a > b } else { a < b }
+            let (first, second) = ((a, pair[0].id), (b, pair[1].id));
+            if descending { first > second } else { first < second }
         });
-        assert!(in_order, "null is least, and ids break ties");
+        assert!(in_order, "null is least, and ids break ties in the order's direction");
         let skipped = Query { order: order.clone(), skip: 20, limit: 3, ..Query::default() };
         let page = store.connectors(TENANT, &skipped).await.unwrap();
         assert!(page.more && page.items == all[20..23]);

@@ -1,13 +1,17 @@
 use std::sync::Arc;
 
 use exconn_model::{
-    AccessState, ConnectorDraft, ConnectorStatus, DeviceId, GraphEnum, MANAGED_DEVICE, RunState, SyncCounts,
-    SyncType, schema::Value,
+    AccessState, ConnectorDraft, ConnectorStatus, DeviceId, GraphEnum, MANAGED_DEVICE, MobileDevice,
+    ObservedDevice, RunState, SyncCounts, SyncType,
+    schema::{Entity, Value},
 };
-use exconn_odata::query::{Comparison, Filter, Operand};
+use exconn_odata::query::{After, Comparison, Expression, OrderBy, Query};
 use uuid::Uuid;
 
-use super::world::{TENANT, World, device, devices, rows};
+use super::{
+    oracle,
+    world::{TENANT, World, device, devices, rows},
+};
 use crate::{Store, StoreError};
 
 fn counts(seen: u64, added: u64, changed: u64, removed: u64) -> SyncCounts {
@@ -140,8 +144,8 @@ pub(super) async fn are_filtered_by_what_the_graph_shows(store: Arc<dyn Store>) 
     let observed = devices(0..60);
     world.full_sync(id, &observed).await;
     let compare = |name: &str, value: Value<'static>| {
-        let property = Operand::Property(MANAGED_DEVICE.position(name).unwrap());
-        Filter::Compare(property, Comparison::Equal, Operand::Literal(value))
+        let property = Expression::Property(MANAGED_DEVICE.position(name).unwrap());
+        Expression::compare(property, Comparison::Equal, value.into())
     };
     let text = |text: &str| Value::Text(text.to_owned().into());
     let blocked = Value::Enum(AccessState::TYPE, AccessState::Blocked.number());
@@ -159,4 +163,56 @@ pub(super) async fn are_filtered_by_what_the_graph_shows(store: Arc<dyn Store>) 
     let overview = store.device_overview(TENANT).await.unwrap();
     assert_eq!((overview.blocked, overview.allowed, overview.total()), (12, 48, 60));
     assert!(matches!(store.device(TENANT, DeviceId(Uuid::nil())).await, Err(StoreError::NotFound)));
+}
+
+/// By each property, up and down, with nulls and many that are alike: as one page and as many.
+pub(super) async fn are_paged_in_every_order(store: Arc<dyn Store>) {
+    let mut world = World::on(store.clone());
+    let id = world.synced().await;
+    let observed: Vec<ObservedDevice> = devices(0..50)
+        .into_iter()
+        .enumerate()
+        .map(|(number, device)| ObservedDevice {
+            model: (number % 4 > 0).then(|| format!("Model {}", number % 3)),
+            friendly_name: None,
+            first_sync: device.first_sync.filter(|_| number % 5 > 0),
+            user_display_name: (number % 7 > 0).then(|| format!("User {}", number % 6)),
+            ..device
+        })
+        .collect();
+    world.full_sync(id, &observed).await;
+    let state = MANAGED_DEVICE.position("exchangeAccessState").unwrap();
+    let allowed = Value::Enum(AccessState::TYPE, AccessState::Allowed.number());
+    let is_allowed = Expression::compare(Expression::Property(state), Comparison::Equal, allowed.into());
+    for (property, descending) in (0..MANAGED_DEVICE.properties.len()).flat_map(|p| [(p, false), (p, true)]) {
+        for filter in [None, Some(is_allowed.clone())] {
+            let second = OrderBy { property: state, descending: true };
+            for order in [vec![], vec![second]] {
+                let order = [vec![OrderBy { property, descending }], order].concat();
+                let whole = Query { filter: filter.clone(), order, limit: 100, ..Query::default() };
+                let all = store.devices(TENANT, &whole).await.unwrap().items;
+                assert_eq!(all.len(), if filter.is_some() { 40 } else { 50 });
+                let in_order = |pair: &[MobileDevice]| {
+                    oracle::in_order(&whole.order, &pair[0], &pair[1]) == std::cmp::Ordering::Less
+                };
+                assert!(all.windows(2).all(in_order), "{:?}", whole.order);
+                assert_eq!(paged(&*store, &whole).await, all, "{:?}", whole.order);
+            }
+        }
+    }
+}
+
+async fn paged(store: &dyn Store, whole: &Query) -> Vec<MobileDevice> {
+    let mut found: Vec<MobileDevice> = Vec::new();
+    loop {
+        let after = found.last().map(|last| After {
+            keys: whole.order.iter().map(|by| last.value(by.property).into_owned()).collect(),
+            id: last.id.to_string(),
+        });
+        let page = store.devices(TENANT, &Query { limit: 7, after, ..whole.clone() }).await.unwrap();
+        found.extend(page.items);
+        if !page.more {
+            return found;
+        }
+    }
 }

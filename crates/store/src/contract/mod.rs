@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::Store;
 
-pub use oracle::{OracleCase, filters_agree_with_their_meaning};
+pub use oracle::{OracleCase, OracleRow, filters_agree_with_their_meaning};
 
 /// Runs every chapter, each on a fresh store.
 pub async fn whole_story<F>(mut empty_store: F)
@@ -34,4 +34,5 @@ where
     devices::go_with_their_connector(empty_store()).await;
     devices::are_never_seen_between(empty_store()).await;
     devices::are_filtered_by_what_the_graph_shows(empty_store()).await;
+    devices::are_paged_in_every_order(empty_store()).await;
 }

@@ -5,22 +5,22 @@ use uuid::Uuid;
 
 use super::{
     failure::failed,
-    query::{self, Sql},
+    query::{self, Column, Sql},
 };
 use crate::{Page, StoreError};
 
 /// The SQL expression of each property of `exconn_model::CONNECTOR`.
-const COLUMNS: [&str; 10] = [
-    "id",
-    "last_sync",
-    "status",
-    "primary_smtp_address",
-    "server_name",
-    "connector_server_name",
-    "connector_type",
-    "version",
-    "exchange_alias",
-    "exchange_organization",
+const COLUMNS: [Column; 10] = [
+    Column::required("id"),
+    Column::required("last_sync"),
+    Column::required("status"),
+    Column::nullable("primary_smtp_address"),
+    Column::nullable("server_name"),
+    Column::nullable("connector_server_name"),
+    Column::required("connector_type"),
+    Column::nullable("version"),
+    Column::nullable("exchange_alias"),
+    Column::nullable("exchange_organization"),
 ];
 
 const SELECT: &str = "SELECT id, tenant_id, last_sync, status, primary_smtp_address, server_name, \
@@ -44,7 +44,7 @@ pub(super) fn list(
     tenant: TenantId,
     query: &Query,
 ) -> Result<Page<Connector>, StoreError> {
-    query::page(connection, Sql::over(&COLUMNS, SELECT), tenant, query, connector)
+    query::page(connection, &Sql::over(&COLUMNS, SELECT, tenant), query, connector)
 }
 
 pub(super) fn count(
@@ -52,8 +52,8 @@ pub(super) fn count(
     tenant: TenantId,
     filter: Option<&Filter>,
 ) -> Result<u64, StoreError> {
-    let sql = Sql::over(&COLUMNS, "SELECT count(*) FROM connector WHERE tenant_id = ?1");
-    query::count(connection, sql, tenant, filter)
+    let sql = Sql::over(&COLUMNS, "SELECT count(*) FROM connector WHERE tenant_id = ?1", tenant);
+    query::count(connection, sql, filter)
 }
 
 pub(super) fn insert(

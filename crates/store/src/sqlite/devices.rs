@@ -9,30 +9,30 @@ use uuid::Uuid;
 use super::{
     connectors::uuid,
     failure::failed,
-    query::{self, Sql},
+    query::{self, Column, Sql},
 };
 use crate::{Page, StoreError};
 
 /// The SQL expression of each property of `exconn_model::MANAGED_DEVICE`.
-const COLUMNS: [&str; 18] = [
-    "id",
-    "graph_name",
-    "1",
-    "graph_system",
-    "graph_system_version",
-    "1",
-    "device_id",
-    "coalesce(first_sync, -621355968000000000)",
-    "model",
-    "imei",
-    "telephone_number",
-    "mobile_operator",
-    "graph_user",
-    "NULL",
-    "NULL",
-    "graph_access_state",
-    "graph_access_state_reason",
-    "-621355968000000000",
+const COLUMNS: [Column; 18] = [
+    Column::required("id"),
+    Column::nullable("graph_name").indexed(),
+    Column::constant("1"),
+    Column::nullable("graph_system"),
+    Column::nullable("graph_system_version"),
+    Column::constant("1"),
+    Column::required("device_id").indexed(),
+    Column::required("coalesce(first_sync, -621355968000000000)").indexed(),
+    Column::nullable("model"),
+    Column::nullable("imei"),
+    Column::nullable("telephone_number"),
+    Column::nullable("mobile_operator"),
+    Column::nullable("graph_user").indexed(),
+    Column::constant("NULL"),
+    Column::constant("NULL"),
+    Column::required("graph_access_state").indexed(),
+    Column::required("graph_access_state_reason"),
+    Column::constant("-621355968000000000"),
 ];
 
 /// What Exchange said, in the order in which [`observed`] reads and [`super::stage`] writes it.
@@ -87,7 +87,12 @@ pub(super) fn list(
     tenant: TenantId,
     query: &Query,
 ) -> Result<Page<MobileDevice>, StoreError> {
-    query::page(connection, Sql::over(&COLUMNS, &select()), tenant, query, device)
+    query::page(connection, &listing(tenant), query, device)
+}
+
+/// The statement that lists devices, without conditions.
+pub(super) fn listing(tenant: TenantId) -> Sql {
+    Sql::over(&COLUMNS, &select(), tenant)
 }
 
 pub(super) fn count(
@@ -95,8 +100,8 @@ pub(super) fn count(
     tenant: TenantId,
     filter: Option<&Filter>,
 ) -> Result<u64, StoreError> {
-    let sql = Sql::over(&COLUMNS, "SELECT count(*) FROM device WHERE tenant_id = ?1");
-    query::count(connection, sql, tenant, filter)
+    let sql = Sql::over(&COLUMNS, "SELECT count(*) FROM device WHERE tenant_id = ?1", tenant);
+    query::count(connection, sql, filter)
 }
 
 pub(super) fn overview(connection: &Connection, tenant: TenantId) -> Result<DeviceOverview, StoreError> {

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::{
     failure::{failed, refused},
-    in_transaction,
+    in_transaction, query,
 };
 use crate::StoreError;
 
@@ -21,7 +21,8 @@ pub(super) const STAGING: &str = "staging";
 /// `exco` in ASCII: marks the file as ours (`PRAGMA application_id`).
 const APPLICATION: i64 = 0x6578_636f;
 /// One file for each version of the schema, in order. A released one never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_query_indexes.sql")];
 const PAGE_BYTES: u32 = 8192;
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -83,6 +84,7 @@ pub(super) fn connect(directory: &Path, options: &SqliteOptions) -> Result<Conne
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(directory.join(DATABASE), flags).map_err(failed)?;
     connection.busy_timeout(BUSY).map_err(failed)?;
+    query::register(&connection).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "cache_size", -i64::from(options.cache_kib)).map_err(failed)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;

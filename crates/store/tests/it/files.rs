@@ -99,7 +99,7 @@ fn a_newer_schema_is_refused() {
     let connection = rusqlite::Connection::open(folder.path().join("exconn.db")).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
-    assert!(matches!(open(folder.path()), Err(StoreError::NewerSchema { found: 99, known: 1 })));
+    assert!(matches!(open(folder.path()), Err(StoreError::NewerSchema { found: 99, known: 2 })));
 }
 
 #[tokio::test]
@@ -150,4 +150,41 @@ async fn a_sync_that_does_not_fit_on_the_disk_changes_nothing() {
     assert_eq!(store.count_devices(TENANT, None).await.unwrap(), 0);
     let run = store.run(TENANT, lease.run.id).await.unwrap();
     assert_eq!((run.kind, run.state.is_open()), (SyncType::Full, true), "it can be taken up again");
+}
+
+#[tokio::test]
+async fn devices_of_the_first_schema_are_kept() {
+    let folder = TempDir::new().unwrap();
+    let old = rusqlite::Connection::open(folder.path().join("exconn.db")).unwrap();
+    old.execute_batch(include_str!("../../src/sqlite/migrations/0001_initial.sql")).unwrap();
+    old.pragma_update(None, "application_id", 0x6578_636f).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    for number in 1..=3_u128 {
+        let (id, partnership) = (Uuid::from_u128(number), Uuid::from_u128(number + 100));
+        let columns = "connector_id, partnership, tenant_id, id, device_id, model, first_sync, changed, graph_name, \
+             graph_access_state, graph_access_state_reason";
+        let values = "?1, ?2, ?3, ?4, 'D' || ?5, 'Model', ?5, ?5, 'Phone ' || ?5, 2, 2";
+        old.execute(
+            &format!("INSERT INTO device ({columns}) VALUES ({values})"),
+            (ID.to_string(), partnership.as_bytes(), TENANT.to_string(), id.to_string(), number as i64),
+        )
+        .unwrap();
+    }
+    drop(old);
+    let store = open(folder.path()).unwrap();
+    let query = exconn_odata::query::Query { limit: 10, ..Default::default() };
+    let devices = store.devices(TENANT, &query).await.unwrap().items;
+    let expected = (1..=3_u128).map(|number| exconn_model::MobileDevice {
+        id: exconn_model::DeviceId(Uuid::from_u128(number)),
+        connector: ID,
+        observed: ObservedDevice {
+            partnership: Uuid::from_u128(number + 100),
+            device_id: format!("D{number}"),
+            model: Some("Model".to_owned()),
+            first_sync: Some(Timestamp::from_ticks(number as i64)),
+            changed: Some(Timestamp::from_ticks(number as i64)),
+            ..ObservedDevice::default()
+        },
+    });
+    assert_eq!(devices, expected.collect::<Vec<_>>());
 }

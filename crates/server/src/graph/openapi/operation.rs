@@ -1,9 +1,10 @@
 //! Each operation as the OpenAPI document tells it.
 
 use exconn_model::{
-    CONNECTOR, DEVICE_MANAGEMENT, MANAGED_DEVICE, MANAGED_DEVICE_OVERVIEW, schema::EntityType,
+    CONNECTOR, DEVICE_MANAGEMENT, MANAGED_DEVICE, MANAGED_DEVICE_OVERVIEW, Timestamp, schema::EntityType,
 };
 use exconn_odata::{
+    filter::Context,
     openapi::{self, query_parameters},
     options::Purpose,
 };
@@ -167,9 +168,11 @@ impl Described {
     fn parameters(&self) -> Vec<Value> {
         let shared = |name: &str| json!({"$ref": format!("#/components/parameters/{name}")});
         let id = self.id_parameter().trim_matches(['{', '}']);
+        // Which options there are does not depend on what a filter means.
+        let any = Context { now: Timestamp::UNSET, unknown_members: false };
         let (purpose, names): (_, &[&str]) = match self.form {
-            Form::List => (Purpose::List, &["prefer"]),
-            Form::Count => (Purpose::Count, &[]),
+            Form::List => (Purpose::List(any), &["prefer"]),
+            Form::Count => (Purpose::Count(any), &[]),
             Form::Get => (Purpose::Entity, &[id, "prefer"]),
             Form::Single => (Purpose::Entity, &["prefer"]),
             Form::ServiceDocument => (Purpose::Document, &[]),
