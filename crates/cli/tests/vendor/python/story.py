@@ -5,15 +5,12 @@ would. Prints the name of each chapter that went well.
 """
 import asyncio
 import datetime
-import os
 import sys
 import time
 import uuid
 
 import msgraph.graph_request_adapter
 from azure.core.credentials import AccessToken
-from azure.core.exceptions import ClientAuthenticationError
-from azure.identity import CertificateCredential, ClientSecretCredential
 from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_abstractions.headers_collection import HeadersCollection
 from kiota_authentication_azure.azure_identity_authentication_provider import AzureIdentityAuthenticationProvider
@@ -306,31 +303,6 @@ async def batch(graph: Graph) -> None:
     assert (await one.get()).version == "2", "changed, and not deleted: that depended on a failure"
 
 
-def authority(graph: Graph) -> dict:
-    """Where an application signs in that is registered here. REQUESTS_CA_BUNDLE is what the signing in trusts."""
-    return {"authority": graph.adapter.base_url.removesuffix("/v1.0"), "disable_instance_discovery": True}
-
-
-async def sign_in_with_secret(graph: Graph) -> None:
-    tenant, client = os.environ["AZURE_TENANT_ID"], os.environ["AZURE_CLIENT_ID"]
-    credential = ClientSecretCredential(tenant, client, os.environ["AZURE_CLIENT_SECRET"], **authority(graph))
-    assert (await Graph(graph.adapter.base_url, credential).connectors.get()).value is not None
-    mistaken = ClientSecretCredential(tenant, client, "mistaken", **authority(graph))
-    try:
-        mistaken.get_token("https://graph.microsoft.com/.default")
-    except ClientAuthenticationError as error:
-        assert "AADSTS7000215" in error.message, error.message
-    else:
-        raise AssertionError("a mistaken secret is not refused")
-
-
-async def sign_in_with_certificate(graph: Graph) -> None:
-    tenant, client = os.environ["AZURE_TENANT_ID"], os.environ["AZURE_CLIENT_ID"]
-    file = os.environ["AZURE_CLIENT_CERTIFICATE_PATH"]
-    credential = CertificateCredential(tenant, client, file, **authority(graph))
-    assert (await Graph(graph.adapter.base_url, credential).connectors.get()).value is not None
-
-
 async def retry(graph: Graph) -> None:
     """For a service that lets few requests through at once. The library waits as it is told, and repeats."""
     connector = await graph.connectors.post(Connector(version="0"))
@@ -346,7 +318,6 @@ async def retry(graph: Graph) -> None:
 CHAPTERS = {
     "list": list_, "change": change, "sync": sync, "devices": devices, "paging": paging, "errors": errors,
     "http2": http2, "batch": batch, "retry": retry,
-    "sign_in_with_secret": sign_in_with_secret, "sign_in_with_certificate": sign_in_with_certificate,
 }
 
 
