@@ -3,6 +3,7 @@
 
 mod commands;
 mod configuration;
+mod documentation;
 mod openapi;
 mod program;
 mod refusals;

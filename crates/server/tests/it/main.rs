@@ -26,6 +26,7 @@ mod metadata;
 mod model;
 mod openapi;
 mod operations;
+mod order;
 mod protocol;
 mod queries;
 mod serving;
