@@ -12,7 +12,7 @@ use exconn_exchange::remoting::{Account, Authentication, RemotingConfig, Remotin
 use exconn_exchange_sim::{Organisation, SimOptions, SimServer};
 use exconn_model::{Connector, ConnectorType, Entropy, GraphEnum, RunState, SyncRun, TenantId};
 use exconn_odata::query::Query;
-use exconn_server::{ThrottleLimits, auth::Permission};
+use exconn_server::{Cors, ThrottleLimits, auth::Permission};
 use exconn_store::{ConnectionIdentity, Store};
 use exconn_sync::{plan::Guard, schedule::Intervals};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -57,6 +57,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, CliError> {
         public_url: None,
         authenticated: true,
         throttle: Some(ThrottleLimits::default()),
+        cors: Cors::default(),
         tls: None,
     })
     .await?;

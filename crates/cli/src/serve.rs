@@ -36,6 +36,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, CliError> {
         public_url: config.public_url,
         authenticated: config.authenticated,
         throttle: config.throttle,
+        cors: config.cors,
         tls: config.tls,
     })
     .await?;

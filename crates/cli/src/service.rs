@@ -5,7 +5,7 @@ use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use exconn_exchange::Exchange;
 use exconn_model::{Clock, ConnectorId, Entropy, TenantId};
 use exconn_server::{
-    AgentRegistry, App, AppConfig, AppError, ServeError, ThrottleLimits,
+    AgentRegistry, App, AppConfig, AppError, Cors, ServeError, ThrottleLimits,
     auth::{
         Authentication, IssueError, Keyring, KeyringError, Permission, TokenKind, TokenRequest, issue_token,
     },
@@ -36,6 +36,8 @@ pub(crate) struct ServiceSettings {
     pub(crate) authenticated: bool,
     /// How much a caller may ask for; no bound where absent.
     pub(crate) throttle: Option<ThrottleLimits>,
+    /// Whose pages may use the API.
+    pub(crate) cors: Cors,
     /// Certificate and key.
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
 }
@@ -91,7 +93,7 @@ pub(crate) struct Service {
 impl Service {
     /// Opens the data directory and the listener.
     pub(crate) async fn open(settings: ServiceSettings) -> Result<Self, ServiceError> {
-        let ServiceSettings { data, listen, public_url, authenticated, throttle, tls } = settings;
+        let ServiceSettings { data, listen, public_url, authenticated, throttle, cors, tls } = settings;
         create_private(&data).map_err(|source| ServiceError::Data { path: data.clone(), source })?;
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
         let store: Arc<dyn Store> = match SqliteStore::open(&data, SqliteOptions::default()) {
@@ -112,6 +114,7 @@ impl Service {
         let mut config = AppConfig::new(keyring.tenant(), address, *keyring.paging_secret());
         config.public_url = public_url;
         config.throttle = throttle;
+        config.cors = cors;
         let registry = Arc::new(Registry(signals.clone()));
         let app = App::new(store.clone(), clock, entropy, authentication, config, registry)?;
         Ok(Self { store, keyring, listener, address, tls, app, signals, agents: JoinSet::new() })

@@ -1,7 +1,7 @@
 use std::{borrow::Cow, error::Error, fmt::Write, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Request, Response, request::Parts};
 use hyper::body::Incoming;
 use serde::Serialize;
 
@@ -49,9 +49,14 @@ impl App {
         let service = &*self.0;
         let (head, body) = request.into_parts();
         let identity = Identity::new(&head.headers, &*service.entropy);
-        let body = RequestBody::Left(body);
-        let call = Call { head: &head, body, connection, identity: &identity, caller: None };
-        let reply = service.answer(call).await;
+        let reply = match service.answer_open_options(&head) {
+            Some(reply) => reply,
+            None => {
+                let body = RequestBody::Left(body);
+                let call = Call { head: &head, body, connection, identity: &identity, caller: None };
+                service.answer(call).await
+            }
+        };
         finish(service, reply, &head, connection, &identity).await
     }
 }
@@ -79,8 +84,13 @@ impl Service {
         let caller = if open { None } else { Some(self.authenticate(&call)?) };
         trace.caller = caller.clone();
         let target = target?;
-        let route =
-            routes::find(target.place, &head.method).map_err(|allowed| Failure::Method { allowed })?;
+        let Some(route) = routes::find(target.place, &head.method) else {
+            let allowed = routes::methods(Some(target.place));
+            return match head.method {
+                Method::OPTIONS => Ok(Reply::options(&allowed)),
+                _ => Err(Failure::Method { allowed }),
+            };
+        };
         trace.route = Some(route);
         let Some(caller) = caller else { return self.answer_anyone(route.operation, &target, head).await };
         if let Some(throttle) = &self.throttle {
@@ -98,6 +108,19 @@ impl Service {
             Operation::GetRun => exconn::get_run(self, &caller, id, head.uri.query()).await,
             operation => graph::answer(self, operation, &caller, &target, call).await,
         }
+    }
+
+    /// Answers `OPTIONS` where it needs no token: a browser that asks on behalf of a page sends none, and a page whose
+    /// address is wrong should get to read the error; `*` is the service as a whole (RFC 9110, section 9.3.7).
+    fn answer_open_options(&self, head: &Parts) -> Option<Reply> {
+        if head.method != Method::OPTIONS {
+            return None;
+        }
+        if head.uri.path() == "*" {
+            return Some(Reply::options(&routes::methods(None)));
+        }
+        let place = resolve(head.uri.path()).ok().map(|target| target.place);
+        self.config.cors.preflight(head, &routes::methods(place))
     }
 
     /// Answers what needs no token.

@@ -6,6 +6,7 @@ use exconn_store::Store;
 use crate::{
     agents::AgentRegistry,
     auth::Authentication,
+    cors::Cors,
     throttle::{Throttle, ThrottleLimits},
     wire::{Compressor, Origin},
 };
@@ -15,6 +16,8 @@ use crate::{
 pub struct AppConfig {
     /// The tenant that is served.
     pub tenant: TenantId,
+    /// Whose pages may use the API from a browser.
+    pub cors: Cors,
     /// Where clients reach the service, for instance `https://exconn.contoso.com`: the base of every link. Without it the
     /// links name the address that the client connected to.
     pub public_url: Option<String>,
@@ -45,6 +48,7 @@ impl AppConfig {
     pub fn new(tenant: TenantId, listen: SocketAddr, paging_secret: [u8; 32]) -> Self {
         Self {
             tenant,
+            cors: Cors::default(),
             public_url: None,
             listen,
             paging_secret,

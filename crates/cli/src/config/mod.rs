@@ -14,7 +14,7 @@ use std::{
 
 use exconn_exchange::remoting::{Account, Authentication, RemotingConfig};
 use exconn_model::{ConnectorType, GraphEnum};
-use exconn_server::ThrottleLimits;
+use exconn_server::{Cors, ThrottleLimits};
 use exconn_sync::{plan::Guard, schedule::Intervals};
 
 use self::source::{Given, Values};
@@ -54,6 +54,8 @@ pub(crate) struct Config {
     /// How much a caller may ask for; no bound where absent.
     pub(crate) throttle: Option<ThrottleLimits>,
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    /// Whose pages may use the API.
+    pub(crate) cors: Cors,
     pub(crate) connections: Vec<ConnectionConfig>,
 }
 
@@ -105,6 +107,7 @@ pub(crate) fn load(
         authenticated: reader.choice("auth.mode")?.is_none_or(|mode| mode == "builtin"),
         throttle: reader.throttle()?,
         tls,
+        cors: reader.cors()?,
         connections,
     })
 }
@@ -154,6 +157,22 @@ impl Reader {
         let about = keys::find(path).map_or("", |key| key.about);
         let text = self.text(path).filter(|text| !text.is_empty());
         text.ok_or_else(|| ConfigError::Missing { key: path.to_owned(), about })
+    }
+
+    /// The texts of a list; `None` if it is not given.
+    fn list(&self, path: &str) -> Option<Vec<String>> {
+        let texts = self.values.get(path)?.text.split(',').map(str::trim);
+        Some(texts.filter(|text| !text.is_empty()).map(str::to_owned).collect())
+    }
+
+    fn cors(&self) -> Result<Cors, ConfigError> {
+        let Some(origins) = self.list("cors.origins") else { return Ok(Cors::default()) };
+        Cors::parse(origins.iter().map(String::as_str)).map_err(|origin| ConfigError::Value {
+            place: self.values.get("cors.origins").map_or_else(String::new, |given| given.place.clone()),
+            key: "cors.origins".to_owned(),
+            given: origin.to_owned(),
+            accepted: "origins such as \"https://portal.contoso.com\", or \"*\" for all".to_owned(),
+        })
     }
 
     fn address(&self, path: &str) -> Result<Option<SocketAddr>, ConfigError> {
@@ -315,6 +334,7 @@ impl fmt::Display for Config {
         if let Some((certificate, key)) = &self.tls {
             writeln!(f, "\n[tls]\ncert = {certificate:?}\nkey = {key:?}")?;
         }
+        writeln!(f, "\n[cors]\norigins = {:?}", self.cors.origins())?;
         for connection in &self.connections {
             let account = connection.remoting.authentication.account();
             writeln!(

@@ -22,7 +22,9 @@ const EXCHANGE: &str = "[[exchange]]\nname = \"contoso\"\n[exchange.remoting]\nu
 
 #[test]
 fn a_good_configuration_is_printed_without_secrets() {
-    let file = format!("listen = \"127.0.0.1:0\"\n{EXCHANGE}[exchange.guard]\nmax_loss_percent = 5\n");
+    let file = format!(
+        "listen = \"127.0.0.1:0\"\n[cors]\norigins = []\n{EXCHANGE}[exchange.guard]\nmax_loss_percent = 5\n"
+    );
     let (code, printed, said) =
         check(&file, &[("EXCONN_EXCHANGE_0_SERVER", "ex09"), ("EXCONN_PUBLIC_URL", "https://x.y")]);
     assert_eq!(code, 0, "{said}");
@@ -31,6 +33,7 @@ fn a_good_configuration_is_printed_without_secrets() {
         "server = \"ex09\"",
         "https://x.y",
         "max_loss_percent = 5",
+        "[cors]\norigins = []",
         "delta_interval = \"60s\"",
     ] {
         assert!(printed.contains(expected), "{expected}: {printed}");
@@ -49,6 +52,11 @@ fn mistakes_are_named_with_their_place_and_their_cure() {
         ("database = \"postgres://x\"", &["database", "SQLite"]),
         ("[[auth.issuers]]\nissuer = \"https://x\"", &["auth.issuers", "built-in issuer"]),
         ("[tls]\ncert = \"x\"", &["tls.cert", "tls.key"]),
+        (
+            "[cors]\norigins = [\"https://x/\"]",
+            &["exconn.toml:2", "cors.origins", "https://portal.contoso.com"],
+        ),
+        ("[cors]\norigins = [5]", &["exconn.toml:2", "cors.origins", "a list of texts"]),
         ("[[exchange]]\nserver = \"x\"", &["exchange.0.name", "missing"]),
         ("[[exchange]]\nname = \"a\"", &["exchange.0.remoting.url", "missing"]),
         (

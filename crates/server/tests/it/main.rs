@@ -14,6 +14,7 @@ mod compression;
 mod conditional;
 mod conformance;
 mod connectors;
+mod cors;
 mod devices;
 mod errors;
 mod exconn;
