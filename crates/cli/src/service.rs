@@ -10,12 +10,13 @@ use exconn_server::{
         Authentication, IssueError, Keyring, KeyringError, Permission, TokenKind, TokenRequest, issue_token,
     },
     serve,
-    tls::{self, TlsError},
+    tls::{self, Tls, TlsError},
 };
 use exconn_store::{ConnectionIdentity, SqliteOptions, SqliteStore, Store, StoreError};
 use exconn_sync::{Agent, AgentSettings, Signals, plan::Guard, schedule::Intervals};
 use tokio::{net::TcpListener, task::JoinSet};
 
+use crate::renewal::Renewal;
 use crate::system::{SystemClock, SystemEntropy};
 
 /// How long a run stays with a process that gives no sign of life.
@@ -84,7 +85,8 @@ pub(crate) struct Service {
     keyring: Keyring,
     listener: TcpListener,
     address: SocketAddr,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Tls>,
+    renewal: Renewal,
     app: App,
     signals: Signals,
     agents: JoinSet<()>,
@@ -117,7 +119,8 @@ impl Service {
         config.cors = cors;
         let registry = Arc::new(Registry(signals.clone()));
         let app = App::new(store.clone(), clock, entropy, authentication, config, registry)?;
-        Ok(Self { store, keyring, listener, address, tls, app, signals, agents: JoinSet::new() })
+        let renewal = Renewal::new(tls.clone());
+        Ok(Self { store, keyring, listener, address, tls, renewal, app, signals, agents: JoinSet::new() })
     }
 
     /// Where the service listens, as the base of URLs.
@@ -175,7 +178,8 @@ impl Service {
 
     /// Serves until `shutdown` is ready. Agents stop first; a run that this cuts off is taken up by the next process.
     pub(crate) async fn until(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServiceError> {
-        let Self { listener, tls, app, mut agents, .. } = self;
+        let Self { listener, tls, renewal, app, mut agents, .. } = self;
+        agents.spawn(renewal.watch());
         let stopped = async move {
             shutdown.await;
             agents.shutdown().await;

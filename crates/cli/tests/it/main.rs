@@ -6,6 +6,7 @@ mod configuration;
 mod openapi;
 mod program;
 mod refusals;
+mod renewal;
 mod service;
 mod sync;
 mod vendor;

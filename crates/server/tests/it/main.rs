@@ -29,3 +29,4 @@ mod operations;
 mod protocol;
 mod serving;
 mod throttling;
+mod tls;
