@@ -15,7 +15,7 @@ use crate::{
     graph,
     reply::Reply,
     routes::{self, Access, Operation, Place},
-    wire::{Connection, Identity, RequestBody},
+    wire::{Connection, Identity, RequestBody, names_its_host},
 };
 
 pub(crate) const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
@@ -49,13 +49,15 @@ impl App {
         let service = &*self.0;
         let (head, body) = request.into_parts();
         let identity = Identity::new(&head.headers, &*service.entropy);
-        let reply = match service.answer_open_options(&head) {
-            Some(reply) => reply,
-            None => {
-                let body = RequestBody::Left(body);
-                let call = Call { head: &head, body, connection, identity: &identity, caller: None };
-                service.answer(call).await
-            }
+        let connection =
+            &*connection.of_request(&head, &service.config.trusted_proxies, service.origin.as_ref());
+        let reply = if !names_its_host(&head) {
+            service.refuse(&Failure::bad("The request must have one Host header."), &identity)
+        } else if let Some(reply) = service.answer_open_options(&head) {
+            reply
+        } else {
+            let body = RequestBody::Left(body);
+            service.answer(Call { head: &head, body, connection, identity: &identity, caller: None }).await
         };
         finish(service, reply, &head, connection, &identity).await
     }

@@ -8,7 +8,7 @@ use crate::{
     auth::Authentication,
     cors::Cors,
     throttle::{Throttle, ThrottleLimits},
-    wire::{Compressor, Origin},
+    wire::{Compressor, Origin, TrustedProxies},
 };
 
 /// What an administrator can set about the API.
@@ -19,8 +19,10 @@ pub struct AppConfig {
     /// Whose pages may use the API from a browser.
     pub cors: Cors,
     /// Where clients reach the service, for instance `https://exconn.contoso.com`: the base of every link. Without it the
-    /// links name the address that the client connected to.
+    /// links name the address that the client used if that is known to be the service's, else the one that it connected to.
     pub public_url: Option<String>,
+    /// The proxies in front of the service: what they say of a request's client is believed.
+    pub trusted_proxies: TrustedProxies,
     /// The address that the service listens at.
     pub listen: SocketAddr,
     /// Authenticates paging tokens; from the keyring.
@@ -50,6 +52,7 @@ impl AppConfig {
             tenant,
             cors: Cors::default(),
             public_url: None,
+            trusted_proxies: TrustedProxies::default(),
             listen,
             paging_secret,
             body_limit: 1024 * 1024,

@@ -24,3 +24,4 @@ pub use app::{App, AppConfig, AppError};
 pub use cors::Cors;
 pub use serve::{ServeError, serve};
 pub use throttle::ThrottleLimits;
+pub use wire::TrustedProxies;

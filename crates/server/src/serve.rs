@@ -95,7 +95,7 @@ async fn accept(
     }
     let secure = tls.is_some();
     let origin = app.0.origin.clone().unwrap_or_else(|| Arc::new(Origin::local(local, secure)));
-    let connection = Connection { peer, secure, origin };
+    let connection = Connection { peer, local, secure, tls: tls.clone(), origin };
     let stream = Patience::new(stream, app.0.config.write_timeout);
     match tls {
         None => {

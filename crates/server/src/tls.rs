@@ -9,9 +9,10 @@ use std::{
 use ring::digest::{SHA256, digest};
 use rustls::{
     ServerConfig,
+    client::verify_server_name,
     crypto::ring as provider,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::{ClientHello, ResolvesServerCert},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    server::{ClientHello, ParsedCertificate, ResolvesServerCert},
     sign::CertifiedKey,
 };
 
@@ -94,6 +95,16 @@ impl Tls {
     /// the other they do not fit.
     pub fn reload_if_changed(&self) -> Result<bool, TlsError> {
         self.certificate.read_again(false)
+    }
+
+    /// Whether the certificate is valid for this name or address.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        let current = self.certificate.current();
+        let (Some(certificate), Ok(name)) = (current.cert.first(), ServerName::try_from(name)) else {
+            return false;
+        };
+        ParsedCertificate::try_from(certificate)
+            .is_ok_and(|parsed| verify_server_name(&parsed, &name).is_ok())
     }
 }
 

@@ -26,6 +26,7 @@ mod media_types;
 mod metadata;
 mod openapi;
 mod operations;
+mod origins;
 mod protocol;
 mod serving;
 mod throttling;

@@ -132,6 +132,34 @@ async fn tls_leads_to_the_http_that_the_client_names() {
 }
 
 #[tokio::test]
+async fn links_may_have_a_name_that_the_certificate_proves() {
+    let made = rcgen::generate_simple_self_signed(
+        ["localhost", "exconn.contoso.com", "*.exconn.contoso.com"].map(str::to_owned),
+    );
+    let made = made.unwrap();
+    let served = Served::start(&made).await;
+    let stream = served.connect(&[&made], &["h2"]).await.unwrap();
+    let (mut sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let own = served.address.to_string();
+    for (host, base) in [
+        ("exconn.contoso.com", "exconn.contoso.com"),
+        ("exconn.contoso.com:8443", "exconn.contoso.com:8443"),
+        ("a.exconn.contoso.com", "a.exconn.contoso.com"),
+        ("a.b.exconn.contoso.com", &own),
+        ("evil.example", &own),
+    ] {
+        let request = Request::get(format!("https://{host}{CONNECTORS}")).body(Full::<Bytes>::default());
+        let response = sender.send_request(request.unwrap()).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let json: Value = serde_json::from_slice(&body).unwrap();
+        let context = json["@odata.context"].as_str().unwrap();
+        assert!(context.starts_with(&format!("https://{base}/v1.0/")), "{host}: {context}");
+    }
+}
+
+#[tokio::test]
 async fn a_renewed_certificate_is_for_new_connections() {
     let (old, new) = (make(), make());
     let served = Served::start(&old).await;
