@@ -5,7 +5,7 @@ use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use exconn_exchange::Exchange;
 use exconn_model::{Clock, ConnectorId, Entropy, TenantId};
 use exconn_server::{
-    AgentRegistry, App, AppConfig, AppError, Cors, ServeError, ThrottleLimits,
+    AgentRegistry, App, AppConfig, AppError, Cors, ServeError, ThrottleLimits, TrustedProxies,
     auth::{
         Authentication, IssueError, Keyring, KeyringError, Permission, TokenKind, TokenRequest, issue_token,
     },
@@ -33,6 +33,8 @@ pub(crate) struct ServiceSettings {
     pub(crate) listen: SocketAddr,
     /// The base of links.
     pub(crate) public_url: Option<String>,
+    /// The proxies in front of the service.
+    pub(crate) trusted_proxies: TrustedProxies,
     /// Whether callers need a token.
     pub(crate) authenticated: bool,
     /// How much a caller may ask for; no bound where absent.
@@ -95,7 +97,8 @@ pub(crate) struct Service {
 impl Service {
     /// Opens the data directory and the listener.
     pub(crate) async fn open(settings: ServiceSettings) -> Result<Self, ServiceError> {
-        let ServiceSettings { data, listen, public_url, authenticated, throttle, cors, tls } = settings;
+        let ServiceSettings { data, listen, public_url, trusted_proxies, authenticated, throttle, cors, tls } =
+            settings;
         create_private(&data).map_err(|source| ServiceError::Data { path: data.clone(), source })?;
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
         let store: Arc<dyn Store> = match SqliteStore::open(&data, SqliteOptions::default()) {
@@ -115,6 +118,7 @@ impl Service {
         let signals = Signals::default();
         let mut config = AppConfig::new(keyring.tenant(), address, *keyring.paging_secret());
         config.public_url = public_url;
+        config.trusted_proxies = trusted_proxies;
         config.throttle = throttle;
         config.cors = cors;
         let registry = Arc::new(Registry(signals.clone()));

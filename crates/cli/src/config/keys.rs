@@ -58,12 +58,17 @@ const NO_DIRECTORY: &str =
 const NO_ONLINE: &str =
     "this version does not speak to Exchange Online yet; use a remote PowerShell connection";
 
-pub(crate) const KEYS: [Key; 37] = [
+pub(crate) const KEYS: [Key; 38] = [
     key("listen", Kind::Address, "Where the service listens. Default: 127.0.0.1:8780"),
     key(
         "public_url",
         Kind::Text,
         "Where clients reach the service; the base of links. Default: the address they connected to",
+    ),
+    key(
+        "trusted_proxies",
+        Kind::List,
+        "Addresses and networks of proxies whose X-Forwarded-For, -Proto and -Host, or Forwarded, are believed. Default: none",
     ),
     key("data", Kind::Path, "Folder for database and keys. Default: exconn-data in the current folder"),
     later("database", "Another database than SQLite.", SQLITE_ONLY),
