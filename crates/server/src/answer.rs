@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     app::{App, Service},
     audit::{self, Trace},
-    auth::Caller,
+    auth::{Caller, TokenError},
     exconn,
     failure::Failure,
     finish::finish,
@@ -145,7 +145,12 @@ impl Service {
         if let Some(caller) = &call.caller {
             return Ok(caller.clone());
         }
-        let header = call.head.headers.get(http::header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        let mut headers = call.head.headers.get_all(http::header::AUTHORIZATION).iter();
+        let header = headers.next().map(HeaderValue::as_bytes);
+        if headers.next().is_some() {
+            // Something before this service may have looked at the other one.
+            return Err(TokenError::Malformed.into());
+        }
         Ok(self.authentication.caller(header, self.clock.now())?)
     }
 

@@ -78,8 +78,8 @@ async fn every_case_has_its_status_code_and_text() {
             CONNECTORS,
             vec![token, ("content-type", "text/plain")],
             "{}",
-            400,
-            "BadRequest",
+            415,
+            "UnsupportedMediaType",
             "Entity only allows writes with a JSON Content-Type header.",
         ),
         (

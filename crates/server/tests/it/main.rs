@@ -21,6 +21,7 @@ mod exconn;
 mod harness;
 mod http2;
 mod keyring;
+mod limits;
 mod lists;
 mod media_types;
 mod metadata;
