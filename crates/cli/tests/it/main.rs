@@ -7,6 +7,7 @@ mod documentation;
 mod openapi;
 mod program;
 mod refusals;
+mod renewal;
 mod service;
 mod sync;
 mod vendor;
