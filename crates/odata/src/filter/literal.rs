@@ -1,6 +1,9 @@
 //! Literals: what a word says by its form, and what a text means where a type is known.
 
-use exconn_model::{Timestamp, TimestampError, schema::EnumType};
+use exconn_model::{
+    Timestamp, TimestampError,
+    schema::{EnumType, SENTINEL},
+};
 
 use super::{Problem, kind::Kind};
 use crate::{excerpt::excerpt, query::Scalar};
@@ -60,7 +63,7 @@ pub(super) fn member(kind: &'static EnumType, text: &str, unknown_members: bool)
 
 /// The number of the placeholder for future members, `unknownFutureValue`.
 pub(super) fn sentinel(kind: &'static EnumType) -> Option<i32> {
-    kind.number_of("unknownFutureValue").filter(|_| kind.has_sentinel)
+    kind.number_of(SENTINEL).filter(|_| kind.has_sentinel)
 }
 
 fn moment(text: &str) -> Result<Timestamp, Problem> {
