@@ -34,11 +34,11 @@ const BENCHMARKS: [Benchmark; 10] = [
     ("listing", listing::run),
     ("end-to-end", end_to_end::run),
     ("get-connector", get_connector::run),
-    ("queries", queries::run),
     ("list-connectors", list_connectors::run),
     ("list-devices", list_devices::run),
     ("deep-page", deep_page::run),
     ("create", create::run),
+    ("queries", queries::run),
     ("startup", startup::run),
 ];
 

@@ -12,7 +12,7 @@ use exconn_exchange::remoting::{Account, Authentication, RemotingConfig, Remotin
 use exconn_exchange_sim::{Organisation, SimOptions, SimServer};
 use exconn_model::{Connector, ConnectorType, Entropy, GraphEnum, RunState, SyncRun, TenantId};
 use exconn_odata::query::Query;
-use exconn_server::{ThrottleLimits, auth::Permission};
+use exconn_server::{Cors, ThrottleLimits, TrustedProxies, auth::Permission};
 use exconn_store::{ConnectionIdentity, Store};
 use exconn_sync::{plan::Guard, schedule::Intervals};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -55,8 +55,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, CliError> {
         data: data.clone(),
         listen: args.listen,
         public_url: None,
+        trusted_proxies: TrustedProxies::default(),
         authenticated: true,
         throttle: Some(ThrottleLimits::default()),
+        cors: Cors::default(),
         tls: None,
     })
     .await?;

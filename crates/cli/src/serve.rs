@@ -34,8 +34,10 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, CliError> {
         data: config.data,
         listen: config.listen,
         public_url: config.public_url,
+        trusted_proxies: config.trusted_proxies,
         authenticated: config.authenticated,
         throttle: config.throttle,
+        cors: config.cors,
         tls: config.tls,
     })
     .await?;

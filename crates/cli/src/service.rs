@@ -5,17 +5,18 @@ use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use exconn_exchange::Exchange;
 use exconn_model::{Clock, ConnectorId, Entropy, TenantId};
 use exconn_server::{
-    AgentRegistry, App, AppConfig, AppError, ServeError, ThrottleLimits,
+    AgentRegistry, App, AppConfig, AppError, Cors, ServeError, ThrottleLimits, TrustedProxies,
     auth::{
         Authentication, IssueError, Keyring, KeyringError, Permission, TokenKind, TokenRequest, issue_token,
     },
     serve,
-    tls::{self, TlsError},
+    tls::{self, Tls, TlsError},
 };
 use exconn_store::{ConnectionIdentity, SqliteOptions, SqliteStore, Store, StoreError};
 use exconn_sync::{Agent, AgentSettings, Signals, plan::Guard, schedule::Intervals};
 use tokio::{net::TcpListener, task::JoinSet};
 
+use crate::renewal::Renewal;
 use crate::system::{SystemClock, SystemEntropy};
 
 /// How long a run stays with a process that gives no sign of life.
@@ -32,10 +33,14 @@ pub(crate) struct ServiceSettings {
     pub(crate) listen: SocketAddr,
     /// The base of links.
     pub(crate) public_url: Option<String>,
+    /// The proxies in front of the service.
+    pub(crate) trusted_proxies: TrustedProxies,
     /// Whether callers need a token.
     pub(crate) authenticated: bool,
     /// How much a caller may ask for; no bound where absent.
     pub(crate) throttle: Option<ThrottleLimits>,
+    /// Whose pages may use the API.
+    pub(crate) cors: Cors,
     /// Certificate and key.
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
 }
@@ -82,7 +87,8 @@ pub(crate) struct Service {
     keyring: Keyring,
     listener: TcpListener,
     address: SocketAddr,
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Tls>,
+    renewal: Renewal,
     app: App,
     signals: Signals,
     agents: JoinSet<()>,
@@ -91,7 +97,8 @@ pub(crate) struct Service {
 impl Service {
     /// Opens the data directory and the listener.
     pub(crate) async fn open(settings: ServiceSettings) -> Result<Self, ServiceError> {
-        let ServiceSettings { data, listen, public_url, authenticated, throttle, tls } = settings;
+        let ServiceSettings { data, listen, public_url, trusted_proxies, authenticated, throttle, cors, tls } =
+            settings;
         create_private(&data).map_err(|source| ServiceError::Data { path: data.clone(), source })?;
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
         let store: Arc<dyn Store> = match SqliteStore::open(&data, SqliteOptions::default()) {
@@ -111,10 +118,13 @@ impl Service {
         let signals = Signals::default();
         let mut config = AppConfig::new(keyring.tenant(), address, *keyring.paging_secret());
         config.public_url = public_url;
+        config.trusted_proxies = trusted_proxies;
         config.throttle = throttle;
+        config.cors = cors;
         let registry = Arc::new(Registry(signals.clone()));
         let app = App::new(store.clone(), clock, entropy, authentication, config, registry)?;
-        Ok(Self { store, keyring, listener, address, tls, app, signals, agents: JoinSet::new() })
+        let renewal = Renewal::new(tls.clone());
+        Ok(Self { store, keyring, listener, address, tls, renewal, app, signals, agents: JoinSet::new() })
     }
 
     /// Where the service listens, as the base of URLs.
@@ -172,7 +182,8 @@ impl Service {
 
     /// Serves until `shutdown` is ready. Agents stop first; a run that this cuts off is taken up by the next process.
     pub(crate) async fn until(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServiceError> {
-        let Self { listener, tls, app, mut agents, .. } = self;
+        let Self { listener, tls, renewal, app, mut agents, .. } = self;
+        agents.spawn(renewal.watch());
         let stopped = async move {
             shutdown.await;
             agents.shutdown().await;

@@ -29,10 +29,16 @@ pub(crate) enum NoMembers {
     Repeated(String),
 }
 
+/// The text of a body without the byte order mark that editors on Windows put before it. A reader may pass over it (RFC
+/// 8259, 8.1).
+pub(crate) fn unmarked(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
 /// The members of an object in the order of the body, each name once, at most `limit`. `serde_json` bounds the nesting
 /// to 128.
 pub(crate) fn members(body: &[u8], limit: usize) -> Result<Vec<(String, Json)>, NoMembers> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
+    let mut reader = serde_json::Deserializer::from_slice(unmarked(body));
     let mut members = MembersVisitor { limit, members: Vec::new(), failure: None };
     let outcome = reader.deserialize_map(&mut members).and_then(|()| reader.end());
     match (outcome, members.failure) {

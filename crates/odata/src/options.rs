@@ -227,7 +227,7 @@ pub fn parse(
     entity: &'static EntityType,
 ) -> Result<Options, OptionsError> {
     let mut options = Options::default();
-    for (name, value) in decoded_pairs(query)? {
+    for (name, value) in pairs(query)? {
         if name.starts_with('@') && purpose.allows("$filter") {
             options.add_alias(name.trim(), value)?;
             continue;
@@ -248,31 +248,28 @@ pub fn parse(
     Ok(options)
 }
 
-/// The options of a query and their decoded values, in the order given.
-pub(crate) fn pairs(query: Option<&str>) -> Result<Vec<(&'static str, String)>, OptionsError> {
-    decoded_pairs(query)?.into_iter().map(|(name, value)| Ok((known(name.trim())?, value))).collect()
-}
-
-fn decoded_pairs(query: Option<&str>) -> Result<Vec<(String, String)>, OptionsError> {
+/// Names and values of a query, decoded, in the order given.
+pub(crate) fn pairs(query: Option<&str>) -> Result<Vec<(String, String)>, OptionsError> {
     let query = query.unwrap_or_default();
     if query.len() > MAX_QUERY {
         return Err(OptionsError::TooLong);
     }
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Ok((decoded(name)?.into_owned(), decoded(value)?.into_owned()))
+        Ok((decoded(name)?, decoded(value)?))
     });
     pairs.collect()
 }
 
 /// Percent-decoded, with `+` for a space as forms write it.
-fn decoded(text: &str) -> Result<Cow<'_, str>, OptionsError> {
+fn decoded(text: &str) -> Result<String, OptionsError> {
     let spaced: Cow<'_, str> = if text.contains('+') { text.replace('+', " ").into() } else { text.into() };
     let decoded = percent_decode_str(&spaced).decode_utf8().map_err(|_| OptionsError::NotUtf8)?;
-    Ok(Cow::Owned(decoded.into_owned()))
+    Ok(decoded.into_owned())
 }
 
-fn known(name: &str) -> Result<&'static str, OptionsError> {
+/// The option of this name, in any case and with or without its `$`.
+pub(crate) fn known(name: &str) -> Result<&'static str, OptionsError> {
     let bare = name.strip_prefix('$').unwrap_or(name);
     let found = KNOWN.into_iter().find(|known| known.trim_start_matches('$').eq_ignore_ascii_case(bare));
     found.ok_or_else(|| OptionsError::Unknown(excerpt(name)))

@@ -42,7 +42,7 @@ pub fn seal(place: &Place, scope: &str, key: &[u8; 32]) -> String {
     write_text(&mut content, &after.id);
     for value in &after.keys {
         match value {
-            // Nothing is ordered by a structure.
+            // No list is ordered by a structure.
             Value::Null | Value::Complex(..) => content.push(b'n'),
             Value::Boolean(value) => content.extend([b'b', u8::from(*value)]),
             Value::Text(text) => {

@@ -1,21 +1,21 @@
 use std::{borrow::Cow, error::Error, fmt::Write, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Request, Response, request::Parts};
 use hyper::body::Incoming;
 use serde::Serialize;
 
 use crate::{
     app::{App, Service},
     audit::{self, Trace},
-    auth::Caller,
+    auth::{Caller, TokenError},
     exconn,
     failure::Failure,
     finish::finish,
     graph,
     reply::Reply,
     routes::{self, Access, Operation, Place},
-    wire::{Connection, Identity, RequestBody},
+    wire::{Connection, Identity, RequestBody, names_its_host},
 };
 
 pub(crate) const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
@@ -49,9 +49,16 @@ impl App {
         let service = &*self.0;
         let (head, body) = request.into_parts();
         let identity = Identity::new(&head.headers, &*service.entropy);
-        let body = RequestBody::Left(body);
-        let call = Call { head: &head, body, connection, identity: &identity, caller: None };
-        let reply = service.answer(call).await;
+        let connection =
+            &*connection.of_request(&head, &service.config.trusted_proxies, service.origin.as_ref());
+        let reply = if !names_its_host(&head) {
+            service.refuse(&Failure::bad("The request must have one Host header."), &identity)
+        } else if let Some(reply) = service.answer_open_options(&head) {
+            reply
+        } else {
+            let body = RequestBody::Left(body);
+            service.answer(Call { head: &head, body, connection, identity: &identity, caller: None }).await
+        };
         finish(service, reply, &head, connection, &identity).await
     }
 }
@@ -79,8 +86,13 @@ impl Service {
         let caller = if open { None } else { Some(self.authenticate(&call)?) };
         trace.caller = caller.clone();
         let target = target?;
-        let route =
-            routes::find(target.place, &head.method).map_err(|allowed| Failure::Method { allowed })?;
+        let Some(route) = routes::find(target.place, &head.method) else {
+            let allowed = routes::methods(Some(target.place));
+            return match head.method {
+                Method::OPTIONS => Ok(Reply::options(&allowed)),
+                _ => Err(Failure::Method { allowed }),
+            };
+        };
         trace.route = Some(route);
         let Some(caller) = caller else { return self.answer_anyone(route.operation, &target, head).await };
         if let Some(throttle) = &self.throttle {
@@ -98,6 +110,19 @@ impl Service {
             Operation::GetRun => exconn::get_run(self, &caller, id, head.uri.query()).await,
             operation => graph::answer(self, operation, &caller, &target, call).await,
         }
+    }
+
+    /// Answers `OPTIONS` where it needs no token: a browser that asks on behalf of a page sends none, and a page whose
+    /// address is wrong should get to read the error; `*` is the service as a whole (RFC 9110, section 9.3.7).
+    fn answer_open_options(&self, head: &Parts) -> Option<Reply> {
+        if head.method != Method::OPTIONS {
+            return None;
+        }
+        if head.uri.path() == "*" {
+            return Some(Reply::options(&routes::methods(None)));
+        }
+        let place = resolve(head.uri.path()).ok().map(|target| target.place);
+        self.config.cors.preflight(head, &routes::methods(place))
     }
 
     /// Answers what needs no token.
@@ -120,7 +145,12 @@ impl Service {
         if let Some(caller) = &call.caller {
             return Ok(caller.clone());
         }
-        let header = call.head.headers.get(http::header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        let mut headers = call.head.headers.get_all(http::header::AUTHORIZATION).iter();
+        let header = headers.next().map(HeaderValue::as_bytes);
+        if headers.next().is_some() {
+            // Something before this service may have looked at the other one.
+            return Err(TokenError::Malformed.into());
+        }
         Ok(self.authentication.caller(header, self.clock.now())?)
     }
 

@@ -6,8 +6,9 @@ use exconn_store::Store;
 use crate::{
     agents::AgentRegistry,
     auth::Authentication,
+    cors::Cors,
     throttle::{Throttle, ThrottleLimits},
-    wire::{Compressor, Origin},
+    wire::{Compressor, Origin, TrustedProxies},
 };
 
 /// What an administrator can set about the API.
@@ -15,9 +16,13 @@ use crate::{
 pub struct AppConfig {
     /// The tenant that is served.
     pub tenant: TenantId,
+    /// Whose pages may use the API from a browser.
+    pub cors: Cors,
     /// Where clients reach the service, for instance `https://exconn.contoso.com`: the base of every link. Without it the
-    /// links name the address that the client connected to.
+    /// links name the address that the client used if that is known to be the service's, else the one that it connected to.
     pub public_url: Option<String>,
+    /// The proxies in front of the service: what they say of a request's client is believed.
+    pub trusted_proxies: TrustedProxies,
     /// The address that the service listens at.
     pub listen: SocketAddr,
     /// Authenticates paging tokens; from the keyring.
@@ -45,7 +50,9 @@ impl AppConfig {
     pub fn new(tenant: TenantId, listen: SocketAddr, paging_secret: [u8; 32]) -> Self {
         Self {
             tenant,
+            cors: Cors::default(),
             public_url: None,
+            trusted_proxies: TrustedProxies::default(),
             listen,
             paging_secret,
             body_limit: 1024 * 1024,

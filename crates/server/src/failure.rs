@@ -137,7 +137,7 @@ impl Failure {
             }
             Self::TooMany(reason) => reason.to_string().into(),
             Self::NotAcceptable => {
-                "None of the media types in Accept can be given. Accepted are application/json with \
+                "None of the media types in Accept or $format can be given. Accepted are application/json with \
                  odata.metadata none, minimal or full; for $count, text/plain; for $metadata, application/xml too."
                     .into()
             }

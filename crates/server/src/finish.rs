@@ -36,7 +36,8 @@ pub(crate) async fn finish(
     identity.write(headers);
     let cache_control = cache_control(&head.method, headers.contains_key(ETAG));
     headers.entry(CACHE_CONTROL).or_insert(cache_control);
-    headers.insert(VARY, VARIES_BY);
+    headers.entry(VARY).or_insert(VARIES_BY);
+    service.config.cors.write(&head.headers, headers);
     headers.entry(ODATA_VERSION).or_insert(HeaderValue::from_static("4.0"));
     if connection.secure {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));

@@ -5,6 +5,7 @@ mod answer;
 mod app;
 mod audit;
 pub mod auth;
+mod cors;
 mod document;
 mod exconn;
 mod failure;
@@ -20,5 +21,7 @@ mod wire;
 
 pub use agents::{AgentRegistry, NoAgents};
 pub use app::{App, AppConfig, AppError};
+pub use cors::Cors;
 pub use serve::{ServeError, serve};
 pub use throttle::ThrottleLimits;
+pub use wire::TrustedProxies;

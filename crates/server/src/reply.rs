@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, HeaderName},
+    header::{ALLOW, CONTENT_TYPE, HeaderName},
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -25,6 +25,11 @@ impl Reply {
     /// 204.
     pub(crate) fn empty() -> Self {
         Self { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: Bytes::new(), created: None }
+    }
+
+    /// 204 that names the methods that there are.
+    pub(crate) fn options(methods: &str) -> Self {
+        Self::empty().with_header(ALLOW, HeaderValue::from_str(methods).ok())
     }
 
     /// 200 with this body.

@@ -143,17 +143,25 @@ pub static ROUTES: [Route; 21] = [
     route(Method::GET, READINESS, Access::Open, Place::Readiness, Operation::Ready),
 ];
 
-/// The route of a method at a place; else the methods that there are.
-pub(crate) fn find(place: Place, method: &Method) -> Result<&'static Route, String> {
+/// The route of a method at a place; `HEAD` goes where `GET` goes.
+pub(crate) fn find(place: Place, method: &Method) -> Option<&'static Route> {
     let method = if *method == Method::HEAD { &Method::GET } else { method };
-    let here = || ROUTES.iter().filter(|route| route.place == place);
-    here().find(|route| route.method == *method).ok_or_else(|| {
-        let mut allowed: Vec<_> = here().map(|route| route.method.as_str()).collect();
-        if allowed.contains(&"GET") {
-            allowed.push("HEAD");
+    ROUTES.iter().find(|route| route.place == place && route.method == *method)
+}
+
+/// The methods that there are at a place, as `Allow` lists them; of all places where none is given.
+pub(crate) fn methods(place: Option<Place>) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    for route in ROUTES.iter().filter(|route| place.is_none_or(|place| place == route.place)) {
+        if !methods.contains(&route.method.as_str()) {
+            methods.push(route.method.as_str());
         }
-        allowed.join(", ")
-    })
+    }
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.push("OPTIONS");
+    methods.join(", ")
 }
 
 /// Whether nothing at a place demands a token.

@@ -1,6 +1,5 @@
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use rustls::ServerConfig;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
@@ -12,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     app::{App, AppError},
     protocol::talk,
-    tls,
+    tls::{self, Tls},
     wire::{Connection, Origin, Patience, Protocol, Rewound},
 };
 
@@ -35,7 +34,7 @@ pub enum ServeError {
 /// [`AppConfig::drain`](crate::AppConfig::drain).
 pub async fn serve<F>(
     listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Tls>,
     app: App,
     shutdown: F,
 ) -> Result<(), ServeError>
@@ -43,7 +42,6 @@ where
     F: Future<Output = ()> + Send,
 {
     app.may_listen_at(listener.local_addr().map_err(ServeError::Listener)?)?;
-    let acceptor = tls.map(TlsAcceptor::from);
     let slots = Arc::new(Semaphore::new(app.0.config.max_connections));
     let (ending, watch_ending) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -60,9 +58,9 @@ where
         };
         match (slot, accepted) {
             (Ok(slot), Ok((stream, peer))) => {
-                let (app, acceptor, ending) = (app.clone(), acceptor.clone(), watch_ending.clone());
+                let (app, tls, ending) = (app.clone(), tls.clone(), watch_ending.clone());
                 connections.spawn(async move {
-                    accept(stream, peer, acceptor, app, ending).await;
+                    accept(stream, peer, tls, app, ending).await;
                     drop(slot);
                 });
             }
@@ -86,7 +84,7 @@ where
 async fn accept(
     stream: TcpStream,
     peer: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Tls>,
     app: App,
     mut ending: watch::Receiver<bool>,
 ) {
@@ -97,7 +95,7 @@ async fn accept(
     }
     let secure = tls.is_some();
     let origin = app.0.origin.clone().unwrap_or_else(|| Arc::new(Origin::local(local, secure)));
-    let connection = Connection { peer, secure, origin };
+    let connection = Connection { peer, local, secure, tls: tls.clone(), origin };
     let stream = Patience::new(stream, app.0.config.write_timeout);
     match tls {
         None => {
@@ -113,7 +111,7 @@ async fn accept(
                 Err(_) => tracing::debug!(%peer, "nothing came in time"),
             }
         }
-        Some(acceptor) => match timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Some(tls) => match timeout(HANDSHAKE, TlsAcceptor::from(tls.config.clone()).accept(stream)).await {
             Ok(Ok(stream)) => {
                 let protocol = match stream.get_ref().1.alpn_protocol() {
                     Some(tls::HTTP_2) => Protocol::Http2,

@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     /// `30s`, `5m`, `24h`, `7d`.
     Duration,
     Number,
+    /// Texts, in the environment separated by commas.
+    List,
     /// One of these.
     Choice(&'static [&'static str]),
 }
@@ -24,6 +26,7 @@ impl Kind {
             Self::Path => "a path".to_owned(),
             Self::Duration => "a duration such as \"30s\", \"5m\" or \"24h\"".to_owned(),
             Self::Number => "a whole number".to_owned(),
+            Self::List => "a list of texts such as [\"a\", \"b\"]".to_owned(),
             Self::Choice(choices) => format!("one of {}", choices.join(", ")),
         }
     }
@@ -55,12 +58,17 @@ const NO_DIRECTORY: &str =
 const NO_ONLINE: &str =
     "this version does not speak to Exchange Online yet; use a remote PowerShell connection";
 
-pub(crate) const KEYS: [Key; 36] = [
+pub(crate) const KEYS: [Key; 38] = [
     key("listen", Kind::Address, "Where the service listens. Default: 127.0.0.1:8780"),
     key(
         "public_url",
         Kind::Text,
         "Where clients reach the service; the base of links. Default: the address they connected to",
+    ),
+    key(
+        "trusted_proxies",
+        Kind::List,
+        "Addresses and networks of proxies whose X-Forwarded-For, -Proto and -Host, or Forwarded, are believed. Default: none",
     ),
     key("data", Kind::Path, "Folder for database and keys. Default: exconn-data in the current folder"),
     later("database", "Another database than SQLite.", SQLITE_ONLY),
@@ -91,6 +99,11 @@ pub(crate) const KEYS: [Key; 36] = [
         "PEM file with the service's certificate and its issuers; with it the service speaks HTTPS",
     ),
     key("tls.key", Kind::Path, "PEM file with the certificate's private key"),
+    key(
+        "cors.origins",
+        Kind::List,
+        "Origins whose pages may use the API from a browser; an empty list for none. Default: [\"*\"], all",
+    ),
     key("exchange.*.name", Kind::Text, "The connection's name; becomes exchangeAlias. Required, unique"),
     key(
         "exchange.*.type",

@@ -14,7 +14,7 @@ use std::{
 
 use exconn_exchange::remoting::{Account, Authentication, RemotingConfig};
 use exconn_model::{ConnectorType, GraphEnum};
-use exconn_server::ThrottleLimits;
+use exconn_server::{Cors, ThrottleLimits, TrustedProxies};
 use exconn_sync::{plan::Guard, schedule::Intervals};
 
 use self::source::{Given, Values};
@@ -49,11 +49,14 @@ pub(crate) enum ConfigError {
 pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) public_url: Option<String>,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) data: PathBuf,
     pub(crate) authenticated: bool,
     /// How much a caller may ask for; no bound where absent.
     pub(crate) throttle: Option<ThrottleLimits>,
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    /// Whose pages may use the API.
+    pub(crate) cors: Cors,
     pub(crate) connections: Vec<ConnectionConfig>,
 }
 
@@ -101,10 +104,12 @@ pub(crate) fn load(
     Ok(Config {
         listen: reader.address("listen")?.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8780))),
         public_url: reader.text("public_url"),
+        trusted_proxies: reader.trusted_proxies()?,
         data: reader.path("data").unwrap_or_else(|| PathBuf::from("exconn-data")),
         authenticated: reader.choice("auth.mode")?.is_none_or(|mode| mode == "builtin"),
         throttle: reader.throttle()?,
         tls,
+        cors: reader.cors()?,
         connections,
     })
 }
@@ -154,6 +159,38 @@ impl Reader {
         let about = keys::find(path).map_or("", |key| key.about);
         let text = self.text(path).filter(|text| !text.is_empty());
         text.ok_or_else(|| ConfigError::Missing { key: path.to_owned(), about })
+    }
+
+    /// The texts of a list; `None` if it is not given.
+    fn list(&self, path: &str) -> Option<Vec<String>> {
+        let texts = self.values.get(path)?.text.split(',').map(str::trim);
+        Some(texts.filter(|text| !text.is_empty()).map(str::to_owned).collect())
+    }
+
+    fn cors(&self) -> Result<Cors, ConfigError> {
+        let Some(origins) = self.list("cors.origins") else { return Ok(Cors::default()) };
+        Cors::parse(origins.iter().map(String::as_str)).map_err(|origin| {
+            let accepted = "origins such as \"https://portal.contoso.com\", or \"*\" for all";
+            self.refused_entry("cors.origins", origin, accepted)
+        })
+    }
+
+    fn trusted_proxies(&self) -> Result<TrustedProxies, ConfigError> {
+        let proxies = self.list("trusted_proxies").unwrap_or_default();
+        TrustedProxies::parse(proxies.iter().map(String::as_str)).map_err(|proxy| {
+            let accepted = "addresses such as \"10.0.0.5\" and networks such as \"10.0.0.0/8\"";
+            self.refused_entry("trusted_proxies", proxy, accepted)
+        })
+    }
+
+    /// What is wrong with an entry of a list.
+    fn refused_entry(&self, key: &str, given: &str, accepted: &str) -> ConfigError {
+        ConfigError::Value {
+            place: self.values.get(key).map_or_else(String::new, |given| given.place.clone()),
+            key: key.to_owned(),
+            given: given.to_owned(),
+            accepted: accepted.to_owned(),
+        }
     }
 
     fn address(&self, path: &str) -> Result<Option<SocketAddr>, ConfigError> {
@@ -297,6 +334,7 @@ impl fmt::Display for Config {
         if let Some(url) = &self.public_url {
             writeln!(f, "public_url = {url:?}")?;
         }
+        writeln!(f, "trusted_proxies = {:?}", self.trusted_proxies.networks())?;
         writeln!(f, "data = {:?}", self.data)?;
         writeln!(f, "\n[auth]\nmode = \"{}\"", if self.authenticated { "builtin" } else { "none" })?;
         match &self.throttle {
@@ -315,6 +353,7 @@ impl fmt::Display for Config {
         if let Some((certificate, key)) = &self.tls {
             writeln!(f, "\n[tls]\ncert = {certificate:?}\nkey = {key:?}")?;
         }
+        writeln!(f, "\n[cors]\norigins = {:?}", self.cors.origins())?;
         for connection in &self.connections {
             let account = connection.remoting.authentication.account();
             writeln!(

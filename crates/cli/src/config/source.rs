@@ -82,6 +82,19 @@ impl Values {
     ) -> Result<(), ConfigError> {
         let given = match value {
             DeValue::Table(table) => return self.take(text, file, &format!("{path}."), table),
+            DeValue::Array(items) if keys::find(&path).is_some_and(|key| key.kind == Kind::List) => {
+                let texts = items.iter().map(|item| match item.get_ref() {
+                    DeValue::String(text) => Some(text.as_ref()),
+                    _ => None,
+                });
+                let texts: Option<Vec<&str>> = texts.collect();
+                let accepted = Kind::List.accepted();
+                let Some(texts) = texts else {
+                    return Err(ConfigError::Value { place, key: path, given: "a list".into(), accepted });
+                };
+                self.0.insert(path, Given { text: texts.join(","), place });
+                return Ok(());
+            }
             DeValue::Array(items) => {
                 for (number, item) in items.iter().enumerate() {
                     let line = line_of(text, item.span().start);

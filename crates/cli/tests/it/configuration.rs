@@ -22,15 +22,25 @@ const EXCHANGE: &str = "[[exchange]]\nname = \"contoso\"\n[exchange.remoting]\nu
 
 #[test]
 fn a_good_configuration_is_printed_without_secrets() {
-    let file = format!("listen = \"127.0.0.1:0\"\n{EXCHANGE}[exchange.guard]\nmax_loss_percent = 5\n");
-    let (code, printed, said) =
-        check(&file, &[("EXCONN_EXCHANGE_0_SERVER", "ex09"), ("EXCONN_PUBLIC_URL", "https://x.y")]);
+    let file = format!(
+        "listen = \"127.0.0.1:0\"\n[cors]\norigins = []\n{EXCHANGE}[exchange.guard]\nmax_loss_percent = 5\n"
+    );
+    let (code, printed, said) = check(
+        &file,
+        &[
+            ("EXCONN_EXCHANGE_0_SERVER", "ex09"),
+            ("EXCONN_PUBLIC_URL", "https://x.y"),
+            ("EXCONN_TRUSTED_PROXIES", "10.0.0.5, ::1"),
+        ],
+    );
     assert_eq!(code, 0, "{said}");
     for expected in [
         "name = \"contoso\"",
         "server = \"ex09\"",
         "https://x.y",
         "max_loss_percent = 5",
+        "trusted_proxies = [\"10.0.0.5/32\", \"::1/128\"]",
+        "[cors]\norigins = []",
         "delta_interval = \"60s\"",
     ] {
         assert!(printed.contains(expected), "{expected}: {printed}");
@@ -49,6 +59,15 @@ fn mistakes_are_named_with_their_place_and_their_cure() {
         ("database = \"postgres://x\"", &["database", "SQLite"]),
         ("[[auth.issuers]]\nissuer = \"https://x\"", &["auth.issuers", "built-in issuer"]),
         ("[tls]\ncert = \"x\"", &["tls.cert", "tls.key"]),
+        (
+            "[cors]\norigins = [\"https://x/\"]",
+            &["exconn.toml:2", "cors.origins", "https://portal.contoso.com"],
+        ),
+        (
+            "trusted_proxies = [\"10.0.0.0/8\", \"proxy\"]",
+            &["exconn.toml:1", "'trusted_proxies' cannot be 'proxy'", "10.0.0.0/8"],
+        ),
+        ("[cors]\norigins = [5]", &["exconn.toml:2", "cors.origins", "a list of texts"]),
         ("[[exchange]]\nserver = \"x\"", &["exchange.0.name", "missing"]),
         ("[[exchange]]\nname = \"a\"", &["exchange.0.remoting.url", "missing"]),
         (

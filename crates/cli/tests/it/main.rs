@@ -3,9 +3,11 @@
 
 mod commands;
 mod configuration;
+mod documentation;
 mod openapi;
 mod program;
 mod refusals;
+mod renewal;
 mod service;
 mod sync;
 mod vendor;

@@ -9,7 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{BatchError, MAX_HEADERS, MAX_REQUESTS};
-use crate::excerpt::excerpt;
+use crate::{excerpt::excerpt, json::unmarked};
 
 /// A value, still JSON text, and its place such as `requests[0].headers`; empty for the body as a whole.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Part<'a> {
 impl<'a> Part<'a> {
     /// The body as a whole.
     pub(super) fn whole(body: &'a [u8]) -> Result<Self, BatchError> {
-        match serde_json::from_slice(body) {
+        match serde_json::from_slice(unmarked(body)) {
             Ok(json) => Ok(Self { place: String::new(), json }),
             Err(error) => Err(malformed("", format!("is not JSON: {error}"))),
         }

@@ -87,15 +87,9 @@ const SIGNATURES: [Signature; 26] = [
 ];
 
 /// The names of all functions.
-pub(super) const NAMES: [&str; SIGNATURES.len()] = {
-    let mut names = [""; SIGNATURES.len()];
-    let mut at = 0;
-    while at < names.len() {
-        names[at] = SIGNATURES[at].name;
-        at += 1;
-    }
-    names
-};
+pub(super) fn names() -> Vec<&'static str> {
+    SIGNATURES.iter().map(|signature| signature.name).collect()
+}
 
 /// The call of a function.
 pub(super) fn call<'a>(

@@ -63,8 +63,8 @@ impl Kind {
 }
 
 impl Kind {
-    /// The type of a property's values; none of a structure's, which nothing compares.
-    pub(super) fn of(kind: PropertyType) -> Option<Self> {
+    /// The type of a property's values; none for structures, which cannot be compared.
+    pub(super) fn of_property(kind: PropertyType) -> Option<Self> {
         match kind {
             PropertyType::Boolean => Some(Self::Boolean),
             PropertyType::String => Some(Self::String),

@@ -24,9 +24,6 @@ pub const MAX_NODES: usize = 512;
 /// Most literals of one `in`.
 pub const MAX_LIST: usize = 200;
 
-/// The functions that a filter may call.
-pub const FUNCTIONS: [&str; 26] = functions::NAMES;
-
 /// Why a text is not a filter of an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterError {
@@ -79,7 +76,7 @@ pub enum Problem {
         entity: &'static str,
     },
     /// A function that is not offered.
-    #[error("the function '{0}' is not supported; supported are {names}", names = FUNCTIONS.join(", "))]
+    #[error("the function '{0}' is not supported; supported are {names}", names = functions::names().join(", "))]
     Function(String),
     /// A function with too few or too many arguments.
     #[error("the function '{function}' takes {takes}")]
@@ -179,6 +176,11 @@ pub struct Parsed {
     pub uses_now: bool,
     /// For each alias that was given, whether the filter uses it.
     pub used_aliases: Vec<bool>,
+}
+
+/// The names of the functions that a filter may call.
+pub fn function_names() -> Vec<&'static str> {
+    functions::names()
 }
 
 /// Reads and checks a filter over an entity (OData URL Conventions 4.01, 5.1.1). Names of properties, functions and

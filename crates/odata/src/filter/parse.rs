@@ -346,8 +346,8 @@ impl<'a> Parser<'a> {
 
     fn word(&mut self, word: &'a str) -> Result<Operand<'a>, FilterError> {
         if let Some(position) = self.entity.position(word) {
-            let kind = self.entity.properties.get(position).and_then(|property| Kind::of(property.kind));
-            let Some(kind) = kind else { return Err(self.unexpected("a property with a single value")) };
+            let kind = self.entity.properties.get(position).and_then(|p| Kind::of_property(p.kind));
+            let kind = kind.ok_or_else(|| self.unexpected("a property with a single value"))?;
             return Ok(Operand::Typed(Expression::Property(position), kind));
         }
         if literal::is_literal(word) {

@@ -77,7 +77,7 @@ fn of_collection(target: &EntityType) -> [Annotation; 14] {
     [
         flag("Org.OData.Capabilities.V1.IndexableByKey", true),
         restriction("Org.OData.Capabilities.V1.FilterRestrictions", "Filterable", true),
-        texts("Org.OData.Capabilities.V1.FilterFunctions", &filter::FUNCTIONS),
+        texts("Org.OData.Capabilities.V1.FilterFunctions", &filter::function_names()),
         restriction("Org.OData.Capabilities.V1.SortRestrictions", "Sortable", true),
         restriction("Org.OData.Capabilities.V1.SelectSupport", "Supported", true),
         flag("Org.OData.Capabilities.V1.TopSupported", true),

@@ -35,7 +35,8 @@ impl Format {
 /// The form that the query asks for; there is no option here but `$format`.
 pub fn requested_format(query: Option<&str>) -> Result<Option<Format>, OptionsError> {
     let mut format = None;
-    for (option, value) in options::pairs(query)? {
+    for (name, value) in options::pairs(query)? {
+        let option = options::known(name.trim())?;
         if option != "$format" {
             return Err(OptionsError::Unsupported(option));
         }

@@ -47,7 +47,7 @@ fn parameter(name: &str, schema: Value, description: &str) -> Value {
 }
 
 fn filter_schema() -> Value {
-    let functions = filter::FUNCTIONS.join(", ");
+    let functions = filter::function_names().join(", ");
     json!({
         "type": "string",
         "minLength": 1,

@@ -62,11 +62,11 @@ impl Scalar {
 impl From<Value<'_>> for Scalar {
     fn from(value: Value<'_>) -> Self {
         match value {
-            // Nothing compares a structure.
+            // Structures are not compared.
             Value::Null | Value::Complex(..) => Self::Null,
-            Value::Int32(number) => Self::Integer(i64::from(number)),
             Value::Boolean(value) => Self::Boolean(value),
             Value::Text(text) => Self::Text(Cow::Owned(text.into_owned())),
+            Value::Int32(number) => Self::Integer(number.into()),
             Value::Timestamp(moment) => Self::Moment(moment),
             Value::Enum(kind, number) => Self::Enum(kind, number),
         }

@@ -63,6 +63,14 @@ fn what_is_wrong_is_said_with_its_path_and_what_would_do() {
 }
 
 #[test]
+fn a_byte_order_mark_is_passed_over() {
+    let body = format!("\u{feff}{}", with(r#""body":{"a":"\ufeff"}"#));
+    let requests = batch::parse(body.as_bytes()).unwrap();
+    assert_eq!(requests[0].body.map(|body| body.get()), Some(r#"{"a":"\ufeff"}"#));
+    assert!(batch::parse("\u{feff}\u{feff}{}".as_bytes()).is_err());
+}
+
+#[test]
 fn null_is_as_good_as_nothing() {
     let body = with(r#""headers":null,"body":null,"dependsOn":null,"atomicityGroup":null"#);
     let requests = batch::parse(body.as_bytes()).unwrap();

@@ -40,6 +40,7 @@ fn annotations_are_passed_over() {
     for body in [
         "{}",
         " {} ",
+        "\u{feff}{}",
         r##"{"@odata.type":"#microsoft.graph.deviceManagementExchangeConnector"}"##,
         r#"{"@odata.type":"microsoft.graph.deviceManagementExchangeConnector"}"#,
         r#"{"@odata.etag":{"a":[1,2.5e3,{"b":null}]},"serverName@odata.type":"String","@odata.x":true}"#,

@@ -2,7 +2,7 @@
 
 use exconn_model::{
     Timestamp,
-    schema::{self, EntityType, EnumMember, EnumType},
+    schema::{self, EntityType, EnumMember, EnumType, Property},
 };
 use exconn_odata::{
     filter::{self, Context, FilterError},
@@ -19,8 +19,12 @@ static EVOLVED: EnumType = EnumType {
     members: &[member("old", 1), member("unknownFutureValue", 2), member("new", 3), member("newer", 4)],
     has_sentinel: true,
 };
-static EVOLVING: EntityType =
-    EntityType::read_only("evolving", "", &[schema::key(), schema::enumeration("e", &EVOLVED, "")]);
+
+static EVOLVING: EntityType = EntityType::read_only(
+    "evolving",
+    "",
+    &[schema::key(), Property { nullable: true, ..schema::enumeration("e", &EVOLVED, "") }],
+);
 
 fn parse(text: &str, unknown_members: bool) -> Result<Filter, FilterError> {
     let context = Context { now: Timestamp::UNSET, unknown_members };

@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 
 use exconn_model::GRAPH_SERVICE;
 use exconn_odata::metadata::{self, Format};
-use http::{HeaderValue, header::VARY, request::Parts};
+use http::{HeaderValue, request::Parts};
 
 use crate::{
     answer::ODATA_VERSION, document::Document, failure::Failure, reply::Reply, wire::accepted_format,
@@ -25,5 +25,5 @@ pub(crate) fn get_metadata(head: &Parts) -> Result<Reply, Failure> {
             JSON.reply(&head.headers).with_header(ODATA_VERSION, Some(version))
         }
     };
-    Ok(reply.with_header(VARY, Some(HeaderValue::from_static("Accept"))))
+    Ok(reply)
 }

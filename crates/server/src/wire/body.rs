@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use http::{
     HeaderMap,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
 };
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
@@ -101,7 +101,10 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, BodyError> {
 async fn collect(headers: &HeaderMap, body: &mut RequestBody, limit: usize) -> Result<Bytes, BodyError> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
-        discard(body).await;
+        // A client that waits for leave to send has sent nothing, and must not be given it.
+        if !headers.contains_key(EXPECT) {
+            discard(body).await;
+        }
         return Err(BodyError::TooLarge { limit });
     }
     let mut whole = BytesMut::new();

@@ -5,6 +5,8 @@ mod accepted_format;
 mod activity;
 mod body;
 mod compression;
+mod connection;
+mod forwarded;
 mod identity;
 mod odata_version;
 mod origin;
@@ -13,13 +15,13 @@ mod patience;
 mod preface;
 mod prefer;
 
-use std::{net::SocketAddr, sync::Arc};
-
 pub(crate) use accept::{Acceptable, Form};
 pub(crate) use accepted_format::accepted_format;
 pub(crate) use activity::Activity;
 pub(crate) use body::{BodyError, RequestBody, read_json};
 pub(crate) use compression::{Accepted, Compressor};
+pub(crate) use connection::{Connection, names_its_host};
+pub use forwarded::TrustedProxies;
 pub(crate) use identity::Identity;
 pub(crate) use odata_version::{VersionError, check_odata_version};
 pub(crate) use origin::Origin;
@@ -27,14 +29,3 @@ pub(crate) use outgoing::Outgoing;
 pub(crate) use patience::Patience;
 pub(crate) use preface::{Protocol, Rewound};
 pub(crate) use prefer::Preferences;
-
-/// Where requests come from.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    /// The other side's address.
-    pub(crate) peer: SocketAddr,
-    /// Whether it is TLS.
-    pub(crate) secure: bool,
-    /// The base of links.
-    pub(crate) origin: Arc<Origin>,
-}

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use http::Uri;
+use http::{Uri, uri::Authority};
 
 /// Where clients reach the service: the first part of every link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +36,24 @@ impl Origin {
 
     /// The address that a client connected to.
     pub(crate) fn local(address: SocketAddr, tls: bool) -> Self {
-        let scheme = if tls { "https" } else { "http" };
-        Self::new(&format!("{scheme}://{address}"))
+        Self::new(&format!("{}://{address}", scheme(tls)))
     }
+
+    /// The name and port that a client used.
+    pub(crate) fn at(host: &Authority, tls: bool) -> Self {
+        Self::new(&format!("{}://{host}", scheme(tls)))
+    }
+}
+
+fn scheme(tls: bool) -> &'static str {
+    if tls { "https" } else { "http" }
+}
+
+/// Reads a host with or without a port: fewer characters than an address may hold, and nothing that a link would read
+/// otherwise.
+pub(super) fn authority(text: &str) -> Option<Authority> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    text.bytes().all(is_allowed).then(|| text.parse().ok())?
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::{cell::RefCell, io::Write, sync::Once};
 
-use exconn_server::auth::{Permission, TokenKind};
+use exconn_server::{
+    TrustedProxies,
+    auth::{Permission, TokenKind},
+};
 use http_body_util::Full;
 use serde_json::Value;
 use tracing::Level;
@@ -102,5 +105,19 @@ async fn changes_and_refusals_are_recorded_without_secrets() {
     for secret in [server.token.as_str(), reader.as_str(), "forged.token.text", "private-name"] {
         assert!(!text.contains(secret), "the log holds {secret}");
     }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn the_client_behind_a_trusted_proxy_is_recorded() {
+    listen();
+    let server = Server::start_with(|config| {
+        config.trusted_proxies = TrustedProxies::parse(["127.0.0.1"]).unwrap();
+    })
+    .await;
+    let request = server.request("DELETE", &format!("{CONNECTORS}/x"));
+    let request = request.header("x-forwarded-for", "1.1.1.1, 203.0.113.9");
+    server.send(request.body(Full::default()).unwrap()).await.error(404);
+    assert_eq!(audit()[0]["peer"], "203.0.113.9:0");
     server.end().await;
 }

@@ -1,6 +1,6 @@
 //! One connector: create, read, change, remove, sync.
 
-use exconn_model::{RunState, SyncType};
+use exconn_model::{Clock, RunState, SyncType};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
@@ -265,6 +265,30 @@ async fn a_sync_is_queued_once_and_wakes_the_agent() {
     assert_eq!(open, [(SyncType::Full, RunState::Queued)]);
     let by_key = format!("/beta/deviceManagement/exchangeConnectors('{id}')/microsoft.graph.sync");
     assert_eq!(server.write("POST", &by_key, r#"{"syncType":"deltaSync"}"#).await.status, 204);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_sync_that_is_repeated_is_one_run() {
+    let server = Server::start().await;
+    let id = server.create("{}").await;
+    let connector = id.parse().unwrap();
+    let (tenant, now) = (server.keyring.tenant(), server.clock.now());
+    let until = now.after(std::time::Duration::from_secs(60));
+    server.store.lease_run(tenant, connector, "test", now, until, 3).await.unwrap().unwrap();
+    let sync = format!("{CONNECTORS}/{id}/sync");
+    let runs = async |kind: &str| {
+        for _ in 0..3 {
+            let answer = server.write("POST", &sync, format!(r#"{{"syncType":"{kind}"}}"#)).await;
+            assert_eq!(answer.status, 204, "{answer:?}");
+        }
+        let runs = server.store.runs(tenant, connector, 10).await.unwrap();
+        runs.iter().map(|run| (run.kind, run.state)).collect::<Vec<_>>()
+    };
+    let running = (SyncType::Full, RunState::Running);
+    assert_eq!(runs("fullSync").await, [running]);
+    // What is new may lie in the part that the running one has passed.
+    assert_eq!(runs("deltaSync").await, [(SyncType::Delta, RunState::Queued), running]);
     server.end().await;
 }
 

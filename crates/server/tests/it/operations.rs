@@ -128,6 +128,20 @@ async fn an_empty_text_and_no_text_are_two_things() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_saved_on_windows_is_read() {
+    let server = Server::start().await;
+    let marked = |json: &str| format!("\u{feff}{}\r\n", json.replace('\n', "\r\n"));
+    let id = server.create(&marked("{\n  \"serverName\": \"ex01\"\n}")).await;
+    let path = format!("{CONNECTORS}/{id}");
+    assert_eq!(server.write("PATCH", &path, marked(r#"{"version":"1"}"#)).await.json()["serverName"], "ex01");
+    let sync = marked(r#"{"syncType":"deltaSync"}"#);
+    assert_eq!(server.write("POST", &format!("{path}/sync"), sync).await.status, 204);
+    let batch = json!({"requests": [{"id": "1", "method": "GET", "url": path}]}).to_string();
+    assert_eq!(server.write("POST", "/v1.0/$batch", marked(&batch)).await.status, 200);
+    server.end().await;
+}
+
+#[tokio::test]
 async fn headers_without_a_meaning_here_are_passed_over() {
     let server = Server::start().await;
     for (name, value) in [

@@ -44,17 +44,16 @@ async fn wrong_methods_name_the_right_ones() {
     let id = server.create("{}").await;
     let one = format!("{CONNECTORS}/{id}");
     for (method, path, allowed) in [
-        ("PUT", one.clone(), "GET, PATCH, DELETE, HEAD"),
-        ("POST", one.clone(), "GET, PATCH, DELETE, HEAD"),
-        ("PATCH", CONNECTORS.to_owned(), "GET, POST, HEAD"),
-        ("DELETE", CONNECTORS.to_owned(), "GET, POST, HEAD"),
-        ("OPTIONS", CONNECTORS.to_owned(), "GET, POST, HEAD"),
-        ("TRACE", CONNECTORS.to_owned(), "GET, POST, HEAD"),
-        ("GET", format!("{one}/sync"), "POST"),
-        ("POST", format!("{CONNECTORS}/$count"), "GET, HEAD"),
-        ("PATCH", "/v1.0/deviceManagement/managedDevices/x".to_owned(), "GET, HEAD"),
-        ("DELETE", "/exconn/v1/runs/x".to_owned(), "GET, HEAD"),
-        ("POST", "/healthz".to_owned(), "GET, HEAD"),
+        ("PUT", one.clone(), "GET, PATCH, DELETE, HEAD, OPTIONS"),
+        ("POST", one.clone(), "GET, PATCH, DELETE, HEAD, OPTIONS"),
+        ("PATCH", CONNECTORS.to_owned(), "GET, POST, HEAD, OPTIONS"),
+        ("DELETE", CONNECTORS.to_owned(), "GET, POST, HEAD, OPTIONS"),
+        ("TRACE", CONNECTORS.to_owned(), "GET, POST, HEAD, OPTIONS"),
+        ("GET", format!("{one}/sync"), "POST, OPTIONS"),
+        ("POST", format!("{CONNECTORS}/$count"), "GET, HEAD, OPTIONS"),
+        ("PATCH", "/v1.0/deviceManagement/managedDevices/x".to_owned(), "GET, HEAD, OPTIONS"),
+        ("DELETE", "/exconn/v1/runs/x".to_owned(), "GET, HEAD, OPTIONS"),
+        ("POST", "/healthz".to_owned(), "GET, HEAD, OPTIONS"),
     ] {
         let answer = server.write(method, &path, "").await;
         let (code, said) = answer.error(405);

@@ -5,11 +5,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use exconn_server::{
     App, AppConfig, AppError, NoAgents, ServeError,
     auth::{Authentication, Keyring},
-    serve, tls,
+    serve,
 };
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
+use http_body_util::Full;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -179,7 +177,7 @@ fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(Timestamp::from_unix_seconds(START)))
 }
 
-fn app(folder: &std::path::Path, listen: SocketAddr) -> Result<App, AppError> {
+pub(crate) fn app(folder: &std::path::Path, listen: SocketAddr) -> Result<App, AppError> {
     let entropy = Arc::new(SeededEntropy::new(7));
     let keyring = Keyring::open_or_create(folder, &*entropy).unwrap();
     let config = AppConfig::new(keyring.tenant(), listen, *keyring.paging_secret());
@@ -219,70 +217,4 @@ async fn a_public_address_must_be_an_origin() {
     let authentication = Authentication::built_in(&keyring);
     let refused = App::new(store, clock, entropy, authentication, config, Arc::new(NoAgents)).unwrap_err();
     assert!(refused.to_string().contains("https://exconn.contoso.com/graph"), "{refused}");
-}
-
-#[tokio::test]
-async fn tls_is_served_with_a_promise_to_keep_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-    std::fs::write(&certificate, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let config = tls::load(&certificate, &key).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let app = app(folder.path(), address).unwrap();
-    let task = tokio::spawn(serve(listener, Some(config), app, std::future::pending()));
-
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let client = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
-    let stream = TcpStream::connect(address).await.unwrap();
-    let stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
-    tokio::spawn(connection);
-    let request =
-        http::Request::get(CONNECTORS).header("host", "localhost").body(Full::<bytes::Bytes>::default());
-    let response = sender.send_request(request.unwrap()).await.unwrap();
-    assert_eq!(response.headers()["strict-transport-security"], "max-age=31536000");
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
-    assert!(
-        json["@odata.context"].as_str().unwrap().starts_with(&format!("https://{address}/v1.0/")),
-        "{json}"
-    );
-    task.abort();
-}
-
-#[test]
-fn unusable_certificates_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let file = |name: &str, content: String| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        path
-    };
-    let certificate = file("cert.pem", made.cert.pem());
-    let key = file("key.pem", made.signing_key.serialize_pem());
-    let other_key = file("other.pem", other.signing_key.serialize_pem());
-    let empty = file("empty.pem", String::new());
-    for (certificate, key, says) in [
-        (&folder.path().join("none.pem"), &key, "none.pem"),
-        (&empty, &key, "holds no certificate"),
-        (&key, &key, "holds no certificate"),
-        (&certificate, &empty, "holds no private key"),
-        (&certificate, &certificate, "holds no private key"),
-        (&certificate, &other_key, "cannot be used"),
-    ] {
-        let error = tls::load(certificate, key).unwrap_err().to_string();
-        assert!(error.contains(says), "{error}");
-    }
 }

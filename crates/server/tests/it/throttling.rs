@@ -81,6 +81,14 @@ async fn one_caller_leaves_the_others_their_share_until_the_tenants_is_used_up()
 
 #[tokio::test]
 async fn the_published_limits_are_the_default() {
+    let published = ThrottleLimits {
+        window: Duration::from_secs(20),
+        app_requests: 1000,
+        app_changes: 100,
+        tenant_requests: 2000,
+        tenant_changes: 200,
+    };
+    assert_eq!(ThrottleLimits::default(), published);
     let server = Server::start_with(|config| config.throttle = Some(ThrottleLimits::default())).await;
     for _ in 0..100 {
         server.create("{}").await;

@@ -5,7 +5,10 @@
 //     NODE_EXTRA_CA_CERTS=ca.pem node story.js https://127.0.0.1:8780 TOKEN list change …
 
 const assert = require("node:assert/strict");
+const { X509Certificate } = require("node:crypto");
+const { readFileSync } = require("node:fs");
 const { setTimeout: pause } = require("node:timers/promises");
+const { ConfidentialClientApplication } = require("@azure/msal-node");
 const {
   BatchRequestContent,
   BatchResponseContent,
@@ -18,6 +21,7 @@ const {
 
 const CONNECTORS = "/deviceManagement/exchangeConnectors";
 const DEVICES = "/deviceManagement/managedDevices";
+const FOR_GRAPH = { scopes: ["https://graph.microsoft.com/.default"] };
 const NEVER = "0001-01-01T00:00:00Z";
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -29,6 +33,14 @@ function graph(base, getAccessToken) {
     customHosts: new Set([new URL(base).hostname]),
     authProvider: { getAccessToken },
   });
+}
+
+/** An application that is registered here, and how it proves that it is the one. */
+function application(base, proof) {
+  const { AZURE_TENANT_ID, AZURE_CLIENT_ID } = process.env;
+  const authority = `${base}/${AZURE_TENANT_ID}`;
+  const knownAuthorities = [new URL(base).host];
+  return new ConfidentialClientApplication({ auth: { clientId: AZURE_CLIENT_ID, authority, knownAuthorities, ...proof } });
 }
 
 /** Connectors of a chapter of its own, told apart by their organisation. */
@@ -278,6 +290,22 @@ const chapters = {
     const parallel = await send(...Array.from({ length: 20 }, (_, number) => step(`r${number}`, "GET", one(second))));
     assert.equal(parallel.getResponses().size, 20);
     for (const [, response] of parallel.getResponsesIterator()) assert.equal((await response.json()).id, second.id);
+  },
+
+  async signInWithSecret(_client, base) {
+    const clientSecret = process.env.AZURE_CLIENT_SECRET;
+    const { accessToken } = await application(base, { clientSecret }).acquireTokenByClientCredential(FOR_GRAPH);
+    assert.ok((await graph(base, async () => accessToken).api(CONNECTORS).get()).value);
+    const mistaken = application(base, { clientSecret: "mistaken" });
+    await assert.rejects(mistaken.acquireTokenByClientCredential(FOR_GRAPH), /AADSTS7000215/);
+  },
+
+  async signInWithCertificate(_client, base) {
+    const privateKey = readFileSync(process.env.AZURE_CLIENT_CERTIFICATE_PATH, "utf8");
+    const thumbprintSha256 = new X509Certificate(privateKey).fingerprint256.replaceAll(":", "");
+    const proof = { clientCertificate: { thumbprintSha256, privateKey } };
+    const { accessToken } = await application(base, proof).acquireTokenByClientCredential(FOR_GRAPH);
+    assert.ok((await graph(base, async () => accessToken).api(CONNECTORS).get()).value);
   },
 
   /** For a service that lets few requests through at once. The library waits as it is told, and repeats. */

@@ -18,9 +18,6 @@ const SYNC: &str = "deviceManagement.exchangeConnectors.deviceManagementExchange
 const QUALIFIED_SYNC: &str =
     "deviceManagement.exchangeConnectors.deviceManagementExchangeConnector.sync.qualified";
 
-/// Which options there are does not depend on what a filter means.
-const CONTEXT: Context = Context { now: Timestamp::UNSET, unknown_members: false };
-
 /// What an operation does, in the few forms that there are.
 #[derive(Clone, Copy, Debug)]
 enum Form {
@@ -171,9 +168,11 @@ impl Described {
     fn parameters(&self) -> Vec<Value> {
         let shared = |name: &str| json!({"$ref": format!("#/components/parameters/{name}")});
         let id = self.id_parameter().trim_matches(['{', '}']);
+        // Which options there are does not depend on what a filter means.
+        let any = Context { now: Timestamp::UNSET, unknown_members: false };
         let (purpose, names): (_, &[&str]) = match self.form {
-            Form::List => (Purpose::List(CONTEXT), &["prefer"]),
-            Form::Count => (Purpose::Count(CONTEXT), &[]),
+            Form::List => (Purpose::List(any), &["prefer"]),
+            Form::Count => (Purpose::Count(any), &[]),
             Form::Get => (Purpose::Entity, &[id, "prefer"]),
             Form::Single => (Purpose::Entity, &["prefer"]),
             Form::ServiceDocument => (Purpose::Document, &[]),
