@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use crate::{
     excerpt::excerpt,
     filter::{self, Alias, Context, FilterError},
+    names,
     query::{Filter, OrderBy},
 };
 
@@ -172,24 +173,28 @@ pub enum OptionsError {
     /// An unknown property in `$select`.
     #[error(
         "Parsing OData Select and Expand failed: Could not find a property named '{name}' on type \
-         'microsoft.graph.{entity}'."
+         'microsoft.graph.{entity}'. It has {known}."
     )]
     Select {
         /// The name.
         name: String,
         /// The entity.
         entity: &'static str,
+        /// The properties that there are.
+        known: String,
     },
     /// An unknown property in `$orderby`.
     #[error(
         "Could not find a property named '{name}' on type 'microsoft.graph.{entity}' in '$orderby', which takes only \
-         properties."
+         properties: {known}."
     )]
     OrderProperty {
         /// The name.
         name: String,
         /// The entity.
         entity: &'static str,
+        /// The properties that there are.
+        known: String,
     },
     /// A structure in `$orderby`.
     #[error("'{0}' is a structure; '$orderby' takes properties with a single value.")]
@@ -389,7 +394,11 @@ fn select(value: &str, entity: &'static EntityType) -> Result<Option<Vec<usize>>
             all = true;
             continue;
         }
-        let unknown = || OptionsError::Select { name: excerpt(name), entity: entity.name };
+        let unknown = || OptionsError::Select {
+            name: excerpt(name),
+            entity: entity.name,
+            known: names::properties(entity),
+        };
         positions.push(entity.position(name).ok_or_else(unknown)?);
     }
     positions.sort_unstable();
@@ -402,7 +411,11 @@ fn order(value: &str, entity: &'static EntityType) -> Result<Vec<OrderBy>, Optio
     for criterion in value.split(',') {
         let mut words = criterion.split_whitespace();
         let name = words.next().unwrap_or_default();
-        let unknown = || OptionsError::OrderProperty { name: excerpt(name), entity: entity.name };
+        let unknown = || OptionsError::OrderProperty {
+            name: excerpt(name),
+            entity: entity.name,
+            known: names::properties(entity),
+        };
         let property = entity.position(name).ok_or_else(unknown)?;
         if entity.properties.get(property).is_some_and(|property| property.kind.is_structure()) {
             return Err(OptionsError::OrderStructure(excerpt(name)));

@@ -149,7 +149,7 @@ fn wrong_options_are_refused_by_name() {
         ),
         ("$select=*,bogus", "named 'bogus'"),
         ("$select=", "named ''"),
-        ("$orderby=bogus", "named 'bogus'"),
+        ("$orderby=bogus", "only properties: id, lastSyncDateTime, "),
         ("$orderby=id,", "named ''"),
         ("$orderby=id sideways", "'sideways' is not a direction"),
         ("$orderby=id asc asc", "'asc' is not a direction"),
