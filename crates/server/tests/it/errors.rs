@@ -99,7 +99,7 @@ async fn every_case_has_its_status_code_and_text() {
             "",
             400,
             "BadRequest",
-            "The query option '$search' is not supported here.",
+            "The query option '$search' is not supported here; supported are $filter, $orderby, $select, ",
         ),
         ("PUT", ONE, vec![token, json], "{}", 405, "Request_BadRequest", put),
         ("DELETE", CONNECTORS, vec![token], "", 405, "Request_BadRequest", put),
