@@ -8,6 +8,7 @@ use exconn_model::{
 use crate::{
     excerpt::excerpt,
     json::{self, Json, NoMembers},
+    names,
 };
 
 /// Most members of a body, annotations included.
@@ -128,7 +129,7 @@ pub fn entity(
                 return Err(BodyError::Unknown {
                     name: excerpt(&name),
                     entity: entity.name,
-                    known: names(entity.properties.iter().map(|property| property.name)),
+                    known: names::properties(entity),
                 });
             };
             if let Some(value) = value(property, json, sentinel)? {
@@ -221,11 +222,7 @@ fn value(property: &Property, json: Json, sentinel: Sentinel) -> Result<Option<V
 }
 
 fn members(kind: &EnumType) -> String {
-    names(kind.members.iter().map(|member| member.name).filter(|name| *name != SENTINEL))
-}
-
-fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.collect::<Vec<_>>().join(", ")
+    names::listed(kind.members.iter().map(|member| member.name).filter(|name| *name != SENTINEL))
 }
 
 fn describe(json: &Json) -> String {

@@ -10,6 +10,7 @@ mod excerpt;
 pub mod filter;
 mod json;
 pub mod metadata;
+mod names;
 pub mod openapi;
 pub mod options;
 pub mod query;

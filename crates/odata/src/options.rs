@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use crate::{
     excerpt::excerpt,
     filter::{self, Alias, Context, FilterError},
+    names,
     query::{Filter, OrderBy},
 };
 
@@ -69,24 +70,25 @@ pub enum Purpose {
 
 impl Purpose {
     pub(crate) fn allows(self, option: &str) -> bool {
+        self.offers().contains(&option)
+    }
+
+    fn offers(self) -> &'static [&'static str] {
         match self {
             Self::List(_) => {
-                matches!(
-                    option,
-                    "$filter"
-                        | "$orderby"
-                        | "$select"
-                        | "$top"
-                        | "$skip"
-                        | "$count"
-                        | "$skiptoken"
-                        | "$format"
-                )
+                &["$filter", "$orderby", "$select", "$top", "$skip", "$count", "$skiptoken", "$format"]
             }
-            Self::Count(_) => matches!(option, "$filter" | "$format"),
-            Self::Entity => matches!(option, "$select" | "$format"),
-            Self::Document => option == "$format",
-            Self::Nothing => false,
+            Self::Count(_) => &["$filter", "$format"],
+            Self::Entity => &["$select", "$format"],
+            Self::Document => &["$format"],
+            Self::Nothing => &[],
+        }
+    }
+
+    fn supported(self) -> String {
+        match self.offers() {
+            [] => "this request takes none".to_owned(),
+            options => format!("supported are {}", names::listed(options.iter().copied())),
         }
     }
 
@@ -136,11 +138,21 @@ pub enum OptionsError {
     #[error("The query is not UTF-8 after percent-decoding.")]
     NotUtf8,
     /// An option that exists nowhere.
-    #[error("The query option '{0}' is not known.")]
-    Unknown(String),
+    #[error("The query option '{name}' is not known; {supported}.")]
+    Unknown {
+        /// The option.
+        name: String,
+        /// What would be accepted.
+        supported: String,
+    },
     /// An option that is not offered here.
-    #[error("The query option '{0}' is not supported here.")]
-    Unsupported(&'static str),
+    #[error("The query option '{option}' is not supported here; {supported}.")]
+    Unsupported {
+        /// The option.
+        option: &'static str,
+        /// What would be accepted.
+        supported: String,
+    },
     /// An option that is given twice.
     #[error("The query option '{0}' is given more than once.")]
     Repeated(&'static str),
@@ -172,24 +184,28 @@ pub enum OptionsError {
     /// An unknown property in `$select`.
     #[error(
         "Parsing OData Select and Expand failed: Could not find a property named '{name}' on type \
-         'microsoft.graph.{entity}'."
+         'microsoft.graph.{entity}'. It has {known}."
     )]
     Select {
         /// The name.
         name: String,
         /// The entity.
         entity: &'static str,
+        /// The properties that there are.
+        known: String,
     },
     /// An unknown property in `$orderby`.
     #[error(
         "Could not find a property named '{name}' on type 'microsoft.graph.{entity}' in '$orderby', which takes only \
-         properties."
+         properties: {known}."
     )]
     OrderProperty {
         /// The name.
         name: String,
         /// The entity.
         entity: &'static str,
+        /// The properties that there are.
+        known: String,
     },
     /// A structure in `$orderby`.
     #[error("'{0}' is a structure; '$orderby' takes properties with a single value.")]
@@ -232,10 +248,7 @@ pub fn parse(
             options.add_alias(name.trim(), value)?;
             continue;
         }
-        let option = known(name.trim())?;
-        if !purpose.allows(option) {
-            return Err(OptionsError::Unsupported(option));
-        }
+        let option = offered(name.trim(), purpose)?;
         if options.given.iter().any(|(given, _)| *given == option) {
             return Err(OptionsError::Repeated(option));
         }
@@ -268,11 +281,16 @@ fn decoded(text: &str) -> Result<String, OptionsError> {
     Ok(decoded.into_owned())
 }
 
-/// The option of this name, in any case and with or without its `$`.
-pub(crate) fn known(name: &str) -> Result<&'static str, OptionsError> {
+/// The option of this name, in any case and with or without its `$`, where it is offered.
+pub(crate) fn offered(name: &str, purpose: Purpose) -> Result<&'static str, OptionsError> {
+    let supported = || purpose.supported();
     let bare = name.strip_prefix('$').unwrap_or(name);
     let found = KNOWN.into_iter().find(|known| known.trim_start_matches('$').eq_ignore_ascii_case(bare));
-    found.ok_or_else(|| OptionsError::Unknown(excerpt(name)))
+    match found {
+        Some(option) if purpose.allows(option) => Ok(option),
+        Some(option) => Err(OptionsError::Unsupported { option, supported: supported() }),
+        None => Err(OptionsError::Unknown { name: excerpt(name), supported: supported() }),
+    }
 }
 
 impl Options {
@@ -284,8 +302,6 @@ impl Options {
     ) -> Result<(), OptionsError> {
         let value = value.trim();
         match option {
-            // It is read when all aliases are known.
-            "$filter" => {}
             "$orderby" => self.order = order(value, entity)?,
             "$select" => self.select = select(value, entity)?,
             "$top" => self.top = Some(number(option, value, u64::from(MAX_TOP))? as u32),
@@ -308,7 +324,8 @@ impl Options {
                 }
                 self.format = Some(value.to_owned());
             }
-            other => return Err(OptionsError::Unsupported(other)),
+            // `$filter`, which is read when all aliases are known.
+            _ => {}
         }
         Ok(())
     }
@@ -389,7 +406,11 @@ fn select(value: &str, entity: &'static EntityType) -> Result<Option<Vec<usize>>
             all = true;
             continue;
         }
-        let unknown = || OptionsError::Select { name: excerpt(name), entity: entity.name };
+        let unknown = || OptionsError::Select {
+            name: excerpt(name),
+            entity: entity.name,
+            known: names::properties(entity),
+        };
         positions.push(entity.position(name).ok_or_else(unknown)?);
     }
     positions.sort_unstable();
@@ -402,7 +423,11 @@ fn order(value: &str, entity: &'static EntityType) -> Result<Vec<OrderBy>, Optio
     for criterion in value.split(',') {
         let mut words = criterion.split_whitespace();
         let name = words.next().unwrap_or_default();
-        let unknown = || OptionsError::OrderProperty { name: excerpt(name), entity: entity.name };
+        let unknown = || OptionsError::OrderProperty {
+            name: excerpt(name),
+            entity: entity.name,
+            known: names::properties(entity),
+        };
         let property = entity.position(name).ok_or_else(unknown)?;
         if entity.properties.get(property).is_some_and(|property| property.kind.is_structure()) {
             return Err(OptionsError::OrderStructure(excerpt(name)));

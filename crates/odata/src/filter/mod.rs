@@ -68,12 +68,14 @@ pub enum Problem {
         found: String,
     },
     /// The entity has no such property.
-    #[error("Could not find a property named '{name}' on type 'microsoft.graph.{entity}'.")]
+    #[error("Could not find a property named '{name}' on type 'microsoft.graph.{entity}'. It has {known}.")]
     UnknownProperty {
         /// The name.
         name: String,
         /// The entity.
         entity: &'static str,
+        /// The properties that there are.
+        known: String,
     },
     /// A function that is not offered.
     #[error("the function '{0}' is not supported; supported are {names}", names = functions::names().join(", "))]

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     excerpt::excerpt,
+    names,
     query::{Comparison, Expression, Function, Scalar},
 };
 
@@ -487,7 +488,8 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn unknown_property(&self, name: &str, at: usize) -> FilterError {
-        let problem = Problem::UnknownProperty { name: excerpt(name), entity: self.entity.name };
+        let (name, known) = (excerpt(name), names::properties(self.entity));
+        let problem = Problem::UnknownProperty { name, entity: self.entity.name, known };
         self.error_at(at, problem)
     }
 

@@ -1,6 +1,6 @@
 use crate::{
     excerpt::excerpt,
-    options::{self, OptionsError},
+    options::{self, OptionsError, Purpose},
 };
 
 /// A form of the metadata.
@@ -36,10 +36,7 @@ impl Format {
 pub fn requested_format(query: Option<&str>) -> Result<Option<Format>, OptionsError> {
     let mut format = None;
     for (name, value) in options::pairs(query)? {
-        let option = options::known(name.trim())?;
-        if option != "$format" {
-            return Err(OptionsError::Unsupported(option));
-        }
+        let option = options::offered(name.trim(), Purpose::Document)?;
         if format.is_some() {
             return Err(OptionsError::Repeated(option));
         }

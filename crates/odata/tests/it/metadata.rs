@@ -507,11 +507,12 @@ fn the_form_of_the_metadata_is_one_option() {
     ] {
         assert_eq!(requested_format(query), Ok(format), "{query:?}");
     }
+    let supported = "supported are $format".to_owned();
     for (query, error) in [
         ("$format=atom", OptionsError::MetadataFormat("atom".to_owned())),
         ("$format=xml&$format=json", OptionsError::Repeated("$format")),
-        ("$select=id", OptionsError::Unsupported("$select")),
-        ("other=1", OptionsError::Unknown("other".to_owned())),
+        ("$select=id", OptionsError::Unsupported { option: "$select", supported: supported.clone() }),
+        ("other=1", OptionsError::Unknown { name: "other".to_owned(), supported }),
     ] {
         assert_eq!(requested_format(Some(query)), Err(error), "{query}");
     }

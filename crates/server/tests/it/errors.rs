@@ -62,6 +62,45 @@ async fn every_case_has_its_status_code_and_text() {
             "ResourceNotFound",
             "Invalid version: v2.0. Paths begin with /v1.0 or /beta.",
         ),
+        (
+            "GET",
+            "/v1.0/deviceManagement/exchangeConnectors?$select=x",
+            vec![token],
+            "",
+            400,
+            "BadRequest",
+            "Parsing OData Select and Expand failed: Could not find a property named 'x' on type \
+             'microsoft.graph.deviceManagementExchangeConnector'. It has id, ",
+        ),
+        (
+            "GET",
+            "/v1.0/deviceManagement/exchangeConnectors?$orderby=status,x",
+            vec![token],
+            "",
+            400,
+            "BadRequest",
+            "Could not find a property named 'x' on type 'microsoft.graph.deviceManagementExchangeConnector' in \
+             '$orderby', which takes only properties: id, ",
+        ),
+        (
+            "GET",
+            "/v1.0/deviceManagement/exchangeConnectors?$filter=(x%20eq%201)",
+            vec![token],
+            "",
+            400,
+            "BadRequest",
+            "Invalid filter clause at position 1: Could not find a property named 'x' on type \
+             'microsoft.graph.deviceManagementExchangeConnector'. It has id, ",
+        ),
+        (
+            "GET",
+            "/v1.0/deviceManagement/exchangeConnectors?$search=x",
+            vec![token],
+            "",
+            400,
+            "BadRequest",
+            "The query option '$search' is not supported here; supported are $filter, $orderby, $select, ",
+        ),
         ("PUT", ONE, vec![token, json], "{}", 405, "Request_BadRequest", put),
         ("DELETE", CONNECTORS, vec![token], "", 405, "Request_BadRequest", put),
         (

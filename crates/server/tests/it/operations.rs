@@ -128,6 +128,36 @@ async fn an_empty_text_and_no_text_are_two_things() {
 }
 
 #[tokio::test]
+async fn a_change_shows_as_much_as_the_client_prefers() {
+    let server = Server::start().await;
+    let change = async |method: &str, path: &str, body: &'static str, prefer: &str| {
+        let request = server.request(method, path).header("content-type", "application/json");
+        server.send(request.header("prefer", prefer).body(Full::from(body)).unwrap()).await
+    };
+    let minimal = change("POST", CONNECTORS, "{}", "return=minimal").await;
+    assert_eq!((minimal.status.as_u16(), minimal.body.len()), (204, 0));
+    assert_eq!(minimal.header("preference-applied"), Some("return=minimal"));
+    let location = minimal.header("location").unwrap();
+    assert_eq!(minimal.header("odata-entityid"), Some(location), "without a body the id stands in the head");
+    let path = location.strip_prefix(&format!("http://{}", server.address)).unwrap();
+    assert_eq!(minimal.header("etag"), server.get(path).await.header("etag"));
+
+    let whole = change("PATCH", path, r#"{"version":"1"}"#, "return=representation").await;
+    assert_eq!((whole.status.as_u16(), &whole.json()["version"]), (200, &"1".into()));
+    assert_eq!(whole.header("preference-applied"), Some("return=representation"));
+    let minimal = change("PATCH", path, r#"{"version":"2"}"#, "return=minimal").await;
+    assert_eq!((minimal.status.as_u16(), minimal.body.len()), (204, 0));
+    assert_eq!(minimal.header("etag"), server.get(path).await.header("etag"));
+    for (method, path, body) in
+        [("POST", format!("{path}/sync"), r#"{"syncType":"fullSync"}"#), ("DELETE", path.to_owned(), "")]
+    {
+        let answer = change(method, &path, body, "return=representation").await;
+        assert_eq!((answer.status.as_u16(), answer.header("preference-applied")), (204, None), "{method}");
+    }
+    server.end().await;
+}
+
+#[tokio::test]
 async fn a_file_that_was_saved_on_windows_is_read() {
     let server = Server::start().await;
     let marked = |json: &str| format!("\u{feff}{}\r\n", json.replace('\n', "\r\n"));
