@@ -146,7 +146,11 @@ impl Envelope<'_> {
             identity: &identity,
             caller: Some(self.caller.clone()),
         };
-        Item::new(self.service.answer(call).await, &identity)
+        let mut item = Item::new(self.service.answer(call).await, &identity);
+        if head.method == Method::HEAD {
+            item.body = Bytes::new();
+        }
+        item
     }
 
     fn head(&self, request: &BatchRequest<'_>) -> Result<Parts, Failure> {

@@ -45,6 +45,7 @@ async fn the_whole_surface_works_in_one_batch() {
             {"id": "count", "method": "get", "url": "deviceManagement/exchangeConnectors/$count"},
             {"id": "get", "method": "GET", "url": one, "headers": null, "dependsOn": null},
             {"id": "versioned", "method": "GET", "url": format!("/v1.0{one}")},
+            {"id": "head", "method": "HEAD", "url": one},
             {"id": "missing", "method": "GET", "url": "/deviceManagement/exchangeConnectors/none"},
             {"id": "change", "method": "PATCH", "url": format!("/deviceManagement/exchangeConnectors('{second}')"),
              "headers": json_type, "body": {"exchangeAlias": "ünïcode \u{1f4f1}"}},
@@ -68,6 +69,8 @@ async fn the_whole_surface_works_in_one_batch() {
     assert_eq!(answers["get"]["body"]["id"], first);
     assert_eq!(answers["get"]["headers"]["ETag"], "W/\"1\"");
     assert_eq!(answers["versioned"]["body"]["id"], first);
+    assert_eq!((status("head"), answers["head"].get("body")), (200, None));
+    assert_eq!(answers["head"]["headers"]["ETag"], "W/\"1\"");
     assert_eq!(status("missing"), 404);
     let inner = &answers["missing"]["body"]["error"]["innerError"];
     assert_eq!(inner["request-id"], answers["missing"]["headers"]["request-id"]);
