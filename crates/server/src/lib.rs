@@ -6,7 +6,6 @@ mod app;
 mod audit;
 pub mod auth;
 mod cors;
-mod document;
 mod exconn;
 mod failure;
 mod finish;

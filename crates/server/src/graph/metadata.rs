@@ -4,9 +4,8 @@ use exconn_model::GRAPH_SERVICE;
 use exconn_odata::metadata::{self, Format};
 use http::{HeaderValue, request::Parts};
 
-use crate::{
-    answer::ODATA_VERSION, document::Document, failure::Failure, reply::Reply, wire::accepted_format,
-};
+use super::document::Document;
+use crate::{answer::ODATA_VERSION, failure::Failure, reply::Reply, wire::accepted_format};
 
 static XML: LazyLock<Document> =
     LazyLock::new(|| Document::new("application/xml; charset=utf-8", metadata::xml(&GRAPH_SERVICE)));
@@ -17,13 +16,12 @@ static JSON: LazyLock<Document> =
 pub(crate) fn get_metadata(head: &Parts) -> Result<Reply, Failure> {
     let requested = metadata::requested_format(head.uri.query())?;
     let format = requested.or_else(|| accepted_format(&head.headers)).ok_or(Failure::NotAcceptable)?;
-    let reply = match format {
+    match format {
         Format::Xml => XML.reply(&head.headers),
         // This form exists since 4.01 only.
         Format::Json => {
             let version = HeaderValue::from_static("4.01");
-            JSON.reply(&head.headers).with_header(ODATA_VERSION, Some(version))
+            Ok(JSON.reply(&head.headers)?.with_header(ODATA_VERSION, Some(version)))
         }
-    };
-    Ok(reply)
+    }
 }

@@ -4,6 +4,7 @@ mod address;
 mod batch;
 mod collection;
 mod device_management;
+mod document;
 mod entity;
 mod etag;
 mod exchange_connectors;

@@ -13,8 +13,8 @@ use exconn_odata::{
 use http::request::Parts;
 use serde_json::{Map, Value, json};
 
-use super::Version;
-use crate::{document::Document, failure::Failure, reply::Reply, routes::ROUTES};
+use super::{Version, document::Document};
+use crate::{failure::Failure, reply::Reply, routes::ROUTES};
 
 use operation::Described;
 
@@ -33,7 +33,7 @@ pub(crate) fn get_description(version: Option<Version>, head: &Parts) -> Result<
         Some(Version::Beta) => &BETA,
         _ => &V1,
     };
-    Ok(document.reply(&head.headers))
+    document.reply(&head.headers)
 }
 
 fn written(version: Version) -> Document {
