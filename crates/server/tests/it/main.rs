@@ -6,6 +6,7 @@
     reason = "in a test a failed expectation is the result"
 )]
 
+mod apps;
 mod audit;
 mod authorisation;
 mod batch;
@@ -20,6 +21,7 @@ mod errors;
 mod exconn;
 mod harness;
 mod http2;
+mod issuers;
 mod keyring;
 mod limits;
 mod lists;
@@ -33,5 +35,6 @@ mod origins;
 mod protocol;
 mod queries;
 mod serving;
+mod sign_in;
 mod throttling;
 mod tls;
