@@ -6,7 +6,7 @@ use exconn_model::{
     Application, ApplicationChange, ApplicationId, AuditEntry, Credential, CredentialId, CredentialKey,
 };
 use http::{HeaderValue, StatusCode, header::LOCATION};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use super::{no_options, secret};
 use crate::{
@@ -67,23 +67,35 @@ struct ShownCredential {
 struct NewApp {
     display_name: String,
     permissions: Vec<String>,
+    #[serde(default, deserialize_with = "given")]
     certificate: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     lifetime_seconds: Option<u64>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ChangedApp {
+    #[serde(default, deserialize_with = "given")]
     display_name: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     permissions: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Rotation {
+    #[serde(default, deserialize_with = "given")]
     certificate: Option<String>,
+    #[serde(default, deserialize_with = "given")]
     lifetime_seconds: Option<u64>,
+    #[serde(default, deserialize_with = "given")]
     overlap_seconds: Option<u64>,
+}
+
+/// A value that may be left out, but not null.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Answers a request about applications.

@@ -72,6 +72,7 @@ async fn bad_bodies_are_refused_with_what_would_do() {
         ("POST", APPS, r#"{"displayName":"a","permissions":[],"lifetimeSeconds":0}"#, "63072000"),
         ("POST", APPS, r#"{"displayName":"a","permissions":[],"lifetimeSeconds":63072001}"#, "63072000"),
         ("POST", APPS, r#"{"displayName":"a","permissions":[],"certificate":"x"}"#, "PEM"),
+        ("PATCH", &self::path(&app), r#"{"permissions":null}"#, "null"),
         ("PATCH", &self::path(&app), "{}", "displayName or permissions"),
         ("PATCH", &self::path(&app), r#"{"id":"x"}"#, "unknown field"),
         ("POST", &rotate, r#"{"overlapSeconds":-1}"#, "line 1 column 20"),

@@ -153,6 +153,14 @@ impl Server {
         timeout(BOUND, self.task).await.unwrap().unwrap();
     }
 
+    /// Ends the service and gives its data directory, where it can be opened again.
+    pub(crate) async fn end_keeping_its_folder(mut self) -> tempfile::TempDir {
+        drop(self.stop.take());
+        timeout(BOUND, self.task).await.unwrap().unwrap();
+        drop(self.store);
+        self.folder
+    }
+
     /// Sends one request as it stands.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
         timeout(BOUND, send(self.address, request)).await.expect("an answer in time")

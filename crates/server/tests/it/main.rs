@@ -8,6 +8,7 @@
 
 mod apps;
 mod audit;
+mod audit_entries;
 mod authorisation;
 mod batch;
 mod bodies;
