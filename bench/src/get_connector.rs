@@ -44,7 +44,8 @@ async fn start(folder: &std::path::Path) -> Result<(Target, Target), String> {
         exchange_organization: Some("Contoso".into()),
         ..ConnectorDraft::default()
     };
-    let created = store.create_connector(tenant, id, draft, RunId(System.uuid()), System.now()).await;
+    let run = RunId(System.uuid());
+    let created = store.create_connector(tenant, id, draft, run, System.now(), System.audit(tenant)).await;
     created.map_err(|error| error.to_string())?;
     let router = Router::new()
         .route("/connectors/{id}", get(move |Path(id): Path<String>| read(store.clone(), tenant, id)));

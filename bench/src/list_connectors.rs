@@ -49,7 +49,7 @@ async fn start(folder: &Path) -> Result<(Target, Target), String> {
         let (store, tenant) = (service.store.clone(), service.tenant);
         creating.spawn(async move {
             let (id, run) = (ConnectorId(System.uuid()), RunId(System.uuid()));
-            store.create_connector(tenant, id, draft(number), run, System.now()).await
+            store.create_connector(tenant, id, draft(number), run, System.now(), System.audit(tenant)).await
         });
     }
     while let Some(created) = creating.join_next().await {

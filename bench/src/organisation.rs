@@ -23,7 +23,7 @@ async fn stage(service: &Service, count: u64) -> Result<(), StoreError> {
     let organisation = Organisation::new(7, count, "Contoso", "contoso.example");
     let (id, run) = (ConnectorId(System.uuid()), RunId(System.uuid()));
     let now = System.now();
-    store.create_connector(tenant, id, ConnectorDraft::default(), run, now).await?;
+    store.create_connector(tenant, id, ConnectorDraft::default(), run, now, System.audit(tenant)).await?;
     let until = now.after(Duration::from_secs(3600));
     let lease = store.lease_run(tenant, id, "bench", now, until, 1).await?.ok_or(StoreError::LeaseLost)?;
     store.begin_stage(&lease).await?;

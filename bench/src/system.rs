@@ -2,10 +2,17 @@
 
 use std::time::SystemTime;
 
-use exconn_model::{Clock, Entropy, Timestamp};
+use exconn_model::{AuditActor, AuditEntry, AuditId, Clock, Entropy, TenantId, Timestamp};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct System;
+
+impl System {
+    /// The audit entry that a change of the benchmark's own needs.
+    pub(crate) fn audit(self, tenant: TenantId) -> AuditEntry {
+        AuditEntry::new(AuditId(self.uuid()), tenant, self.now(), AuditActor::Service)
+    }
+}
 
 impl Clock for System {
     fn now(&self) -> Timestamp {

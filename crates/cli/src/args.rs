@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 }
 
 /// Where client commands find the service.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ServiceArgs {
     /// Address of the service, for client commands
     #[arg(long, global = true, env = "EXCONN_URL", default_value = "http://127.0.0.1:8780")]
@@ -56,6 +56,12 @@ pub(crate) enum Command {
     /// List and read the devices that were found
     #[command(subcommand)]
     Devices(DevicesCommand),
+    /// Register programs that sign in with a secret or certificate of their own
+    #[command(subcommand)]
+    Apps(AppsCommand),
+    /// Read who did what
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Check the configuration, or print its schema
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -261,6 +267,114 @@ pub(crate) enum OutputFormat {
     Table,
     /// For programs
     Json,
+}
+
+/// How a command about the service itself proves that it may.
+#[derive(Debug, Args)]
+pub(crate) struct Bootstrap {
+    /// Data folder of the service, on its own machine: whoever can read its keyring needs no token
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppsCommand {
+    /// Register an application; prints its secret, which nobody will see again
+    #[command(
+        after_help = "Example:\n    exconn apps create \"Inventory\" --permission DeviceManagementManagedDevices.Read.All --data /var/lib/exconn"
+    )]
+    Create {
+        /// Its name for people
+        name: String,
+        /// Permission by its Graph name; may be repeated
+        #[arg(long = "permission", value_name = "PERMISSION", required = true)]
+        permissions: Vec<String>,
+        #[command(flatten)]
+        credential: CredentialArgs,
+        #[command(flatten)]
+        bootstrap: Bootstrap,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the registered applications
+    #[command(after_help = "Example:\n    exconn apps list --output json")]
+    List {
+        #[command(flatten)]
+        bootstrap: Bootstrap,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Change the name or the permissions of an application
+    #[command(after_help = "Example:\n    exconn apps update ID --permission AuditLog.Read.All")]
+    Update {
+        /// The application's id
+        id: String,
+        /// Its new name
+        #[arg(long)]
+        name: Option<String>,
+        /// What it may do from now on, instead of what it may now; may be repeated
+        #[arg(long = "permission", value_name = "PERMISSION")]
+        permissions: Vec<String>,
+        #[command(flatten)]
+        bootstrap: Bootstrap,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Give an application a new secret or certificate; the old ones end
+    #[command(after_help = "Example:\n    exconn apps rotate ID --overlap 24h")]
+    Rotate {
+        /// The application's id
+        id: String,
+        #[command(flatten)]
+        credential: CredentialArgs,
+        /// How long the old ones go on; without it they end at once. At most 30d
+        #[arg(long, value_parser = crate::config::duration)]
+        overlap: Option<Duration>,
+        #[command(flatten)]
+        bootstrap: Bootstrap,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Remove an application; its tokens stop working at once
+    #[command(after_help = "Example:\n    exconn apps delete ID")]
+    Delete {
+        /// The application's id
+        id: String,
+        #[command(flatten)]
+        bootstrap: Bootstrap,
+    },
+}
+
+/// What an application is to sign in with.
+#[derive(Debug, Args)]
+pub(crate) struct CredentialArgs {
+    /// PEM file with a certificate to sign in with, instead of a secret
+    #[arg(long, value_name = "FILE", conflicts_with = "expires")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// How long the secret lives: 30d, 365d; at most 730d. Default: 180d
+    #[arg(long, value_parser = crate::config::duration)]
+    pub(crate) expires: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// List entries, the newest first
+    #[command(
+        after_help = "Example:\n    exconn audit list --filter \"outcome eq 'refused'\" --top 20 --data /var/lib/exconn"
+    )]
+    List {
+        /// OData condition
+        #[arg(long, value_name = "EXPRESSION")]
+        filter: Option<String>,
+        /// At most so many entries
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        top: u64,
+        #[command(flatten)]
+        bootstrap: Bootstrap,
+        /// Form of the output
+        #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+        output: ListFormat,
+    },
 }
 
 #[derive(Debug, Subcommand)]

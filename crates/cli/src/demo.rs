@@ -57,6 +57,8 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, CliError> {
         public_url: None,
         trusted_proxies: TrustedProxies::default(),
         authenticated: true,
+        issuers: Vec::new(),
+        audit_entries: 10_000,
         throttle: Some(ThrottleLimits::default()),
         cors: Cors::default(),
         tls: None,

@@ -64,6 +64,8 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
             commands::connectors::run(Client::new(&cli.service)?, command).await?
         }
         Command::Devices(command) => commands::devices::run(Client::new(&cli.service)?, command).await?,
+        Command::Apps(command) => commands::apps::run(&cli.service, command).await?,
+        Command::Audit(command) => commands::audit::run(&cli.service, command).await?,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "exconn", &mut std::io::stdout());
         }

@@ -3,6 +3,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use exconn_exchange::remoting::RemotingExchange;
+use exconn_server::auth::check_issuers;
 use exconn_store::ConnectionIdentity;
 
 use crate::{
@@ -29,6 +30,9 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, CliError> {
         tls: args.tls_cert.zip(args.tls_key).or(config.tls),
         ..config
     };
+    if !config.authenticated && !config.issuers.is_empty() {
+        return Err(ConfigError::IssuersWithoutAuthentication.into());
+    }
     let connections = config.connections.into_iter().map(connection).collect::<Result<Vec<_>, _>>()?;
     let mut service = Service::open(ServiceSettings {
         data: config.data,
@@ -36,6 +40,8 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, CliError> {
         public_url: config.public_url,
         trusted_proxies: config.trusted_proxies,
         authenticated: config.authenticated,
+        issuers: config.issuers,
+        audit_entries: config.audit_entries,
         throttle: config.throttle,
         cors: config.cors,
         tls: config.tls,
@@ -69,5 +75,9 @@ fn connection(config: ConnectionConfig) -> Result<Connection, ConfigError> {
 
 /// Checks what only starting would show: the files that connections name.
 pub(crate) fn check(config: Config) -> Result<(), ConfigError> {
+    if !config.authenticated && !config.issuers.is_empty() {
+        return Err(ConfigError::IssuersWithoutAuthentication);
+    }
+    check_issuers(config.issuers)?;
     config.connections.into_iter().try_for_each(|one| connection(one).map(drop))
 }

@@ -7,7 +7,8 @@ use exconn_model::{Clock, ConnectorId, Entropy, TenantId};
 use exconn_server::{
     AgentRegistry, App, AppConfig, AppError, Cors, ServeError, ThrottleLimits, TrustedProxies,
     auth::{
-        Authentication, IssueError, Keyring, KeyringError, Permission, TokenKind, TokenRequest, issue_token,
+        Authentication, IssueError, IssuerError, Keyring, KeyringError, Permission, TokenKind, TokenRequest,
+        TrustedIssuer, issue_token,
     },
     serve,
     tls::{self, Tls, TlsError},
@@ -37,6 +38,10 @@ pub(crate) struct ServiceSettings {
     pub(crate) trusted_proxies: TrustedProxies,
     /// Whether callers need a token.
     pub(crate) authenticated: bool,
+    /// Whose tokens are accepted beside the built-in issuer's.
+    pub(crate) issuers: Vec<TrustedIssuer>,
+    /// Entries of the audit that are kept.
+    pub(crate) audit_entries: u64,
     /// How much a caller may ask for; no bound where absent.
     pub(crate) throttle: Option<ThrottleLimits>,
     /// Whose pages may use the API.
@@ -65,6 +70,8 @@ pub(crate) enum ServiceError {
     Keyring(#[from] KeyringError),
     #[error("cannot listen at {address}: {source}")]
     Listen { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
     #[error(transparent)]
     App(#[from] AppError),
     #[error(transparent)]
@@ -97,11 +104,22 @@ pub(crate) struct Service {
 impl Service {
     /// Opens the data directory and the listener.
     pub(crate) async fn open(settings: ServiceSettings) -> Result<Self, ServiceError> {
-        let ServiceSettings { data, listen, public_url, trusted_proxies, authenticated, throttle, cors, tls } =
-            settings;
+        let ServiceSettings {
+            data,
+            listen,
+            public_url,
+            trusted_proxies,
+            authenticated,
+            issuers,
+            audit_entries,
+            throttle,
+            cors,
+            tls,
+        } = settings;
         create_private(&data).map_err(|source| ServiceError::Data { path: data.clone(), source })?;
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-        let store: Arc<dyn Store> = match SqliteStore::open(&data, SqliteOptions::default()) {
+        let options = SqliteOptions { audit_entries, ..SqliteOptions::default() };
+        let store: Arc<dyn Store> = match SqliteStore::open(&data, options) {
             Ok(store) => Arc::new(store),
             Err(source) => return Err(ServiceError::Store { path: data, source }),
         };
@@ -111,7 +129,7 @@ impl Service {
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let authentication = if authenticated {
-            Authentication::built_in(&keyring)
+            Authentication::trusting(&keyring, issuers)?
         } else {
             Authentication::none(keyring.tenant())
         };

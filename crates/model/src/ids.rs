@@ -48,3 +48,15 @@ identifier! {
     /// Identifies the tenant that a row belongs to.
     TenantId
 }
+identifier! {
+    /// Identifies an application that is registered with the built-in issuer; its `client_id`.
+    ApplicationId
+}
+identifier! {
+    /// Identifies one secret or certificate of an application.
+    CredentialId
+}
+identifier! {
+    /// Identifies one entry of the audit.
+    AuditId
+}

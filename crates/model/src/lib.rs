@@ -1,8 +1,10 @@
-//! The nouns of exconn: connectors, mobile devices, sync runs, their enumerations and ids.
+//! The nouns of exconn: connectors, mobile devices, sync runs, applications, the audit, their enumerations and ids.
 //!
 //! Nothing here does I/O, reads a clock or draws a random number: both come in as [`Clock`] and [`Entropy`].
 
 mod ambient;
+mod application;
+mod audit;
 mod connector;
 mod device;
 mod enumeration;
@@ -13,6 +15,10 @@ pub mod schema;
 mod timestamp;
 
 pub use ambient::{Clock, Entropy};
+pub use application::{
+    Application, ApplicationChange, Credential, CredentialKey, CredentialKind, MAX_CREDENTIALS, SecretDigest,
+};
+pub use audit::{AUDIT_ENTRY, AuditActor, AuditEntry, AuditOutcome};
 pub use connector::{
     CONNECTOR, Connector, ConnectorChange, ConnectorDraft, ConnectorStatus, ConnectorType, MAX_TEXT, SyncType,
 };
@@ -21,7 +27,7 @@ pub use device::{
     Organization,
 };
 pub use enumeration::GraphEnum;
-pub use ids::{ConnectorId, DeviceId, NotAnId, RunId, TenantId};
+pub use ids::{ApplicationId, AuditId, ConnectorId, CredentialId, DeviceId, NotAnId, RunId, TenantId};
 pub use management::{
     DEVICE_MANAGEMENT, DeviceManagement, DeviceOverview, GRAPH_SERVICE, MANAGED_DEVICE_OVERVIEW,
     ManagedDeviceOverview,

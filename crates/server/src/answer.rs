@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use crate::{
     app::{App, Service},
-    audit::{self, Trace},
+    audit::{self, Asked, Trace},
     auth::{Caller, TokenError},
     exconn,
     failure::Failure,
     finish::finish,
     graph,
+    identity::{self, Dialect},
     reply::Reply,
     routes::{self, Access, Operation, Place},
     wire::{Connection, Identity, RequestBody, names_its_host},
@@ -28,6 +29,13 @@ pub(crate) struct Call<'a> {
     pub(crate) identity: &'a Identity,
     /// Who calls, where that is known already: the requests of a batch have the batch's caller.
     pub(crate) caller: Option<Arc<Caller>>,
+}
+
+impl<'a> Call<'a> {
+    /// What the audit says of it.
+    pub(crate) fn asked(&self) -> Asked<'a> {
+        Asked { head: self.head, connection: self.connection, identity: self.identity }
+    }
 }
 
 /// Where a request goes.
@@ -66,16 +74,31 @@ impl App {
 impl Service {
     /// Answers one request, whatever becomes of it, and leaves its line in the audit.
     pub(crate) async fn answer(&self, call: Call<'_>) -> Reply {
-        let Call { head, connection, identity, .. } = call;
+        let asked = call.asked();
         let mut trace = Trace::default();
-        let outcome = self.handle(call, &mut trace).await;
-        let refused = outcome.as_ref().is_err_and(Failure::is_refusal);
-        let reply = outcome.unwrap_or_else(|failure| self.refuse(&failure, identity));
-        if refused || trace.route.is_some_and(|route| route.operation.is_change()) {
-            trace.created = reply.created;
-            audit::record(&trace, &head.method, head.uri.path(), reply.status, connection, identity);
+        match self.handle(call, &mut trace).await {
+            Ok(reply) => {
+                if let Some(entry) = &reply.audit {
+                    audit::log(entry);
+                }
+                reply
+            }
+            Err(failure) => {
+                self.record_refusal(&failure, asked, &trace);
+                self.refuse(&failure, asked.identity)
+            }
         }
-        reply
+    }
+
+    /// Leaves an audit entry of a failed request, if it was refused for who asked or would have changed something.
+    fn record_refusal(&self, failure: &Failure, asked: Asked<'_>, trace: &Trace) {
+        let operation = trace.route.map(|route| route.operation);
+        if failure.is_refusal() || operation.is_some_and(Operation::is_change) {
+            let mut entry = asked.entry(self, trace.caller.as_deref(), operation, failure.status());
+            entry.detail = Some(failure.code().to_owned());
+            audit::log(&entry);
+            self.recorder.refusal(entry);
+        }
     }
 
     async fn handle(&self, call: Call<'_>, trace: &mut Trace) -> Result<Reply, Failure> {
@@ -83,7 +106,7 @@ impl Service {
         let target = resolve(head.uri.path());
         let open = target.as_ref().is_ok_and(|target| routes::is_open(target.place));
         // What exists is nothing that a caller without a token should learn: the token comes before the path's errors.
-        let caller = if open { None } else { Some(self.authenticate(&call)?) };
+        let caller = if open { None } else { Some(self.authenticate(&call).await?) };
         trace.caller = caller.clone();
         let target = target?;
         let Some(route) = routes::find(target.place, &head.method) else {
@@ -94,7 +117,8 @@ impl Service {
             };
         };
         trace.route = Some(route);
-        let Some(caller) = caller else { return self.answer_anyone(route.operation, &target, head).await };
+        let Some(caller) = caller else { return self.answer_anyone(route.operation, &target, call).await };
+        let id = target.id.as_deref().unwrap_or_default();
         if let Some(throttle) = &self.throttle {
             throttle.admit(&caller, route.operation.is_change(), self.clock.now())?;
         }
@@ -103,11 +127,16 @@ impl Service {
         {
             return Err(Failure::Forbidden { need, delegated: caller.delegated });
         }
-        let id = target.id.as_deref().unwrap_or_default();
         match route.operation {
             Operation::GetDescription => Ok(exconn::get_description()),
             Operation::ListRuns => exconn::list_runs(self, &caller, id, head.uri.query()).await,
             Operation::GetRun => exconn::get_run(self, &caller, id, head.uri.query()).await,
+            operation @ (Operation::ListApps
+            | Operation::CreateApp
+            | Operation::GetApp
+            | Operation::UpdateApp
+            | Operation::DeleteApp
+            | Operation::RotateApp) => exconn::answer_apps(self, operation, &caller, id, call).await,
             operation => graph::answer(self, operation, &caller, &target, call).await,
         }
     }
@@ -130,9 +159,19 @@ impl Service {
         &self,
         operation: Operation,
         target: &Target<'_>,
-        head: &Parts,
+        call: Call<'_>,
     ) -> Result<Reply, Failure> {
+        let head = call.head;
+        let tenant = target.id.as_deref().unwrap_or_default();
         match operation {
+            Operation::IssueToken => identity::issue(self, tenant, Dialect::VersionTwo, call).await,
+            Operation::IssueTokenOfVersionOne => {
+                identity::issue(self, tenant, Dialect::VersionOne, call).await
+            }
+            Operation::GetOpenIdConfiguration => {
+                identity::configuration(self, tenant, call.connection.origin.base())
+            }
+            Operation::GetSigningKeys => identity::keys(self, tenant),
             Operation::Live => Ok(Reply::text("alive")),
             Operation::Ready => self.ready().await,
             Operation::GetMetadata => graph::get_metadata(head),
@@ -141,7 +180,7 @@ impl Service {
         }
     }
 
-    fn authenticate(&self, call: &Call<'_>) -> Result<Arc<Caller>, Failure> {
+    async fn authenticate(&self, call: &Call<'_>) -> Result<Arc<Caller>, Failure> {
         if let Some(caller) = &call.caller {
             return Ok(caller.clone());
         }
@@ -151,7 +190,7 @@ impl Service {
             // Something before this service may have looked at the other one.
             return Err(TokenError::Malformed.into());
         }
-        Ok(self.authentication.caller(header, self.clock.now())?)
+        self.authentication.caller(header, self.clock.now(), &*self.store).await
     }
 
     async fn ready(&self) -> Result<Reply, Failure> {
@@ -175,7 +214,13 @@ fn resolve(path: &str) -> Result<Target<'_>, Failure> {
     let open = match path {
         routes::HEALTH => Place::Liveness,
         routes::READINESS => Place::Readiness,
-        _ => return exconn::resolve(path).unwrap_or_else(|| graph::resolve(path)),
+        _ => {
+            return match (exconn::resolve(path), identity::resolve(path)) {
+                (Some(found), _) => found,
+                (None, Some(found)) => Ok(found),
+                (None, None) => graph::resolve(path),
+            };
+        }
     };
     Ok(Target { place: open, id: None, version: None })
 }

@@ -5,8 +5,10 @@ use exconn_store::Store;
 
 use crate::{
     agents::AgentRegistry,
+    audit::Recorder,
     auth::Authentication,
     cors::Cors,
+    identity::SignIns,
     throttle::{Throttle, ThrottleLimits},
     wire::{Compressor, Origin, TrustedProxies},
 };
@@ -90,6 +92,8 @@ pub(crate) struct Service {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) authentication: Authentication,
     pub(crate) agents: Arc<dyn AgentRegistry>,
+    pub(crate) recorder: Recorder,
+    pub(crate) sign_ins: SignIns,
     pub(crate) config: AppConfig,
     pub(crate) throttle: Option<Throttle>,
     pub(crate) compressor: Compressor,
@@ -117,10 +121,21 @@ impl App {
             None => None,
             Some(url) => Some(Arc::new(Origin::parse(url).ok_or_else(|| AppError::PublicUrl(url.clone()))?)),
         };
+        let recorder = Recorder::new(store.clone(), clock.clone(), entropy.clone(), config.tenant);
         let throttle = config.throttle.map(Throttle::new);
-        let compressor = Compressor::default();
-        let service =
-            Service { store, clock, entropy, authentication, agents, config, throttle, compressor, origin };
+        let service = Service {
+            store,
+            clock,
+            entropy,
+            authentication,
+            agents,
+            recorder,
+            sign_ins: SignIns::new(),
+            config,
+            throttle,
+            compressor: Compressor::default(),
+            origin,
+        };
         let app = Self(Arc::new(service));
         app.may_listen_at(app.0.config.listen)?;
         Ok(app)

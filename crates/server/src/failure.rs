@@ -27,6 +27,8 @@ const INTERNAL: &str = "An error has occurred. The service's log has more under 
 pub(crate) enum Failure {
     #[error("token refused: {0}")]
     Token(#[from] TokenError),
+    #[error("the issuer of the token cannot be reached")]
+    IssuerUnreachable,
     #[error("permission missing")]
     Forbidden { need: Need, delegated: bool },
     #[error("unknown version")]
@@ -66,6 +68,7 @@ impl Failure {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Token(_) => StatusCode::UNAUTHORIZED,
+            Self::IssuerUnreachable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::UnknownVersion(_) | Self::NotFound => StatusCode::NOT_FOUND,
             Self::UnknownSegment { .. } | Self::Bad { .. } => StatusCode::BAD_REQUEST,
@@ -86,6 +89,7 @@ impl Failure {
             Self::Store(error) => match error {
                 StoreError::NotFound => StatusCode::NOT_FOUND,
                 StoreError::RevisionMismatch => StatusCode::PRECONDITION_FAILED,
+                StoreError::TooMany(_) => StatusCode::CONFLICT,
                 StoreError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
                 StoreError::ReadOnly(_) | StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -106,6 +110,7 @@ impl Failure {
             StatusCode::NOT_ACCEPTABLE => "NotAcceptable",
             StatusCode::FAILED_DEPENDENCY => "FailedDependency",
             StatusCode::REQUEST_TIMEOUT => "RequestTimeout",
+            StatusCode::CONFLICT => "Conflict",
             StatusCode::PRECONDITION_FAILED => "PreconditionFailed",
             StatusCode::PAYLOAD_TOO_LARGE => "RequestEntityTooLarge",
             StatusCode::UNSUPPORTED_MEDIA_TYPE => "UnsupportedMediaType",
@@ -120,6 +125,10 @@ impl Failure {
     pub(crate) fn message(&self) -> Cow<'_, str> {
         match self {
             Self::Token(error) => token_message(*error).into(),
+            Self::IssuerUnreachable => {
+                "The issuer of the access token cannot be reached now, so the token cannot be checked. Try again later."
+                    .into()
+            }
             Self::Forbidden { need, delegated } => forbidden_message(*need, *delegated).into(),
             Self::UnknownVersion(version) => {
                 format!("Invalid version: {version}. Paths begin with /v1.0 or /beta.").into()
@@ -148,6 +157,7 @@ impl Failure {
             Self::Body(error) => body_message(*error).into(),
             Self::Bad { message, .. } => message.as_str().into(),
             Self::Unwritable => INTERNAL.into(),
+            Self::Store(StoreError::TooMany(what)) => format!("There are too many {what}. Remove some first.").into(),
             Self::Store(error) => store_message(error).into(),
         }
     }
@@ -207,6 +217,7 @@ fn token_message(error: TokenError) -> &'static str {
         TokenError::Audience => "Access token validation failure. Invalid audience.",
         TokenError::Expired => "Lifetime validation failed, the token is expired.",
         TokenError::NotYetValid => "Access token has expired or is not yet valid.",
+        TokenError::Removed => "Access token validation failure. Its application is not registered any more.",
     }
 }
 

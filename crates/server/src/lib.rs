@@ -10,6 +10,7 @@ mod exconn;
 mod failure;
 mod finish;
 mod graph;
+mod identity;
 mod protocol;
 mod reply;
 pub mod routes;

@@ -1,10 +1,10 @@
 use bytes::Bytes;
+use exconn_model::AuditEntry;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{ALLOW, CONTENT_TYPE, HeaderName},
 };
 use serde::Serialize;
-use uuid::Uuid;
 
 use crate::failure::Failure;
 
@@ -17,14 +17,14 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// What was created, for the audit.
-    pub(crate) created: Option<Uuid>,
+    /// The audit's entry of what was done, once it is stored.
+    pub(crate) audit: Option<Box<AuditEntry>>,
 }
 
 impl Reply {
     /// 204.
     pub(crate) fn empty() -> Self {
-        Self { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: Bytes::new(), created: None }
+        Self { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: Bytes::new(), audit: None }
     }
 
     /// 204 that names the methods that there are.
@@ -61,6 +61,11 @@ impl Reply {
     pub(crate) fn not_modified(mut self) -> Self {
         self.headers.remove(CONTENT_TYPE);
         Self { status: StatusCode::NOT_MODIFIED, body: Bytes::new(), ..self }
+    }
+
+    pub(crate) fn with_audit(mut self, entry: AuditEntry) -> Self {
+        self.audit = Some(Box::new(entry));
+        self
     }
 
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {

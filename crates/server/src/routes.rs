@@ -38,6 +38,17 @@ pub(crate) enum Operation {
     ListRuns,
     GetRun,
     GetDescription,
+    ListAudit,
+    ListApps,
+    CreateApp,
+    GetApp,
+    UpdateApp,
+    DeleteApp,
+    RotateApp,
+    IssueToken,
+    IssueTokenOfVersionOne,
+    GetOpenIdConfiguration,
+    GetSigningKeys,
     Live,
     Ready,
 }
@@ -61,6 +72,14 @@ pub(crate) enum Place {
     ConnectorRuns,
     Run,
     Description,
+    Audit,
+    Apps,
+    App,
+    AppRotation,
+    Token,
+    TokenOfVersionOne,
+    OpenIdConfiguration,
+    SigningKeys,
     Liveness,
     Readiness,
 }
@@ -70,7 +89,7 @@ pub(crate) enum Place {
 pub struct Route {
     /// The method. What `GET` answers, `HEAD` answers without a body.
     pub method: Method,
-    /// The path, with `{version}` for `v1.0` and `beta` and `{id}` for an id.
+    /// The path, with `{version}` for `v1.0` and `beta`, `{id}` for an id and `{tenant}` for a tenant's.
     pub path: &'static str,
     /// What it demands.
     pub access: Access,
@@ -91,6 +110,9 @@ const fn route(
 const READ: Access = Access::Needs(Need::ReadConnectors);
 const CHANGE: Access = Access::Needs(Need::ChangeConnectors);
 const DEVICES: Access = Access::Needs(Need::ReadDevices);
+const READ_APPS: Access = Access::Needs(Need::ReadApplications);
+const CHANGE_APPS: Access = Access::Needs(Need::ChangeApplications);
+const READ_AUDIT: Access = Access::Needs(Need::ReadAudit);
 
 const SERVICE: &str = "/{version}/";
 const METADATA: &str = "/{version}/$metadata";
@@ -108,11 +130,19 @@ const BATCH: &str = "/{version}/$batch";
 pub(crate) const RUNS: &str = "/exconn/v1/connectors/{id}/runs";
 pub(crate) const RUN: &str = "/exconn/v1/runs/{id}";
 pub(crate) const DESCRIPTION: &str = "/exconn/v1/openapi.json";
+const AUDIT: &str = "/exconn/v1/audit";
+pub(crate) const APPS: &str = "/exconn/v1/apps";
+const APP: &str = "/exconn/v1/apps/{id}";
+const APP_ROTATION: &str = "/exconn/v1/apps/{id}/rotate";
+const TOKEN: &str = "/{tenant}/oauth2/v2.0/token";
+const TOKEN_OF_VERSION_ONE: &str = "/{tenant}/oauth2/token";
+const OPENID_CONFIGURATION: &str = "/{tenant}/v2.0/.well-known/openid-configuration";
+const SIGNING_KEYS: &str = "/{tenant}/discovery/v2.0/keys";
 pub(crate) const HEALTH: &str = "/healthz";
 pub(crate) const READINESS: &str = "/readyz";
 
 /// Every route.
-pub static ROUTES: [Route; 21] = [
+pub static ROUTES: [Route; 32] = [
     route(Method::GET, SERVICE, Access::Token, Place::ServiceDocument, Operation::GetServiceDocument),
     // What everyone can read in the source tells nothing about anyone's data, and generators send no token.
     route(Method::GET, METADATA, Access::Open, Place::Metadata, Operation::GetMetadata),
@@ -139,6 +169,29 @@ pub static ROUTES: [Route; 21] = [
     route(Method::GET, RUNS, READ, Place::ConnectorRuns, Operation::ListRuns),
     route(Method::GET, RUN, READ, Place::Run, Operation::GetRun),
     route(Method::GET, DESCRIPTION, Access::Token, Place::Description, Operation::GetDescription),
+    route(Method::GET, AUDIT, READ_AUDIT, Place::Audit, Operation::ListAudit),
+    route(Method::GET, APPS, READ_APPS, Place::Apps, Operation::ListApps),
+    route(Method::POST, APPS, CHANGE_APPS, Place::Apps, Operation::CreateApp),
+    route(Method::GET, APP, READ_APPS, Place::App, Operation::GetApp),
+    route(Method::PATCH, APP, CHANGE_APPS, Place::App, Operation::UpdateApp),
+    route(Method::DELETE, APP, CHANGE_APPS, Place::App, Operation::DeleteApp),
+    route(Method::POST, APP_ROTATION, CHANGE_APPS, Place::AppRotation, Operation::RotateApp),
+    route(Method::POST, TOKEN, Access::Open, Place::Token, Operation::IssueToken),
+    route(
+        Method::POST,
+        TOKEN_OF_VERSION_ONE,
+        Access::Open,
+        Place::TokenOfVersionOne,
+        Operation::IssueTokenOfVersionOne,
+    ),
+    route(
+        Method::GET,
+        OPENID_CONFIGURATION,
+        Access::Open,
+        Place::OpenIdConfiguration,
+        Operation::GetOpenIdConfiguration,
+    ),
+    route(Method::GET, SIGNING_KEYS, Access::Open, Place::SigningKeys, Operation::GetSigningKeys),
     route(Method::GET, HEALTH, Access::Open, Place::Liveness, Operation::Live),
     route(Method::GET, READINESS, Access::Open, Place::Readiness, Operation::Ready),
 ];
@@ -170,11 +223,55 @@ pub(crate) fn is_open(place: Place) -> bool {
 }
 
 impl Operation {
+    /// Its name in the audit.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ListConnectors => "listConnectors",
+            Self::CreateConnector => "createConnector",
+            Self::CountConnectors => "countConnectors",
+            Self::GetConnector => "getConnector",
+            Self::UpdateConnector => "updateConnector",
+            Self::DeleteConnector => "deleteConnector",
+            Self::SyncConnector => "syncConnector",
+            Self::ListDevices => "listDevices",
+            Self::CountDevices => "countDevices",
+            Self::GetDevice => "getDevice",
+            Self::GetDeviceOverview => "getDeviceOverview",
+            Self::ListRuns => "listRuns",
+            Self::GetRun => "getRun",
+            Self::GetDescription => "getDescription",
+            Self::Batch => "batch",
+            Self::GetDeviceManagement => "getDeviceManagement",
+            Self::GetServiceDocument => "getServiceDocument",
+            Self::GetMetadata => "getMetadata",
+            Self::GetGraphDescription => "getGraphDescription",
+            Self::ListAudit => "listAudit",
+            Self::ListApps => "listApplications",
+            Self::CreateApp => "createApplication",
+            Self::GetApp => "getApplication",
+            Self::UpdateApp => "updateApplication",
+            Self::DeleteApp => "deleteApplication",
+            Self::RotateApp => "rotateApplication",
+            Self::IssueToken | Self::IssueTokenOfVersionOne => "issueToken",
+            Self::GetOpenIdConfiguration => "getOpenIdConfiguration",
+            Self::GetSigningKeys => "getSigningKeys",
+            Self::Live => "live",
+            Self::Ready => "ready",
+        }
+    }
+
     /// Whether the audit has a line for each use.
     pub(crate) fn is_change(self) -> bool {
         matches!(
             self,
-            Self::CreateConnector | Self::UpdateConnector | Self::DeleteConnector | Self::SyncConnector
+            Self::CreateConnector
+                | Self::UpdateConnector
+                | Self::DeleteConnector
+                | Self::SyncConnector
+                | Self::CreateApp
+                | Self::UpdateApp
+                | Self::DeleteApp
+                | Self::RotateApp
         )
     }
 }

@@ -44,6 +44,10 @@ where
     app.may_listen_at(listener.local_addr().map_err(ServeError::Listener)?)?;
     let slots = Arc::new(Semaphore::new(app.0.config.max_connections));
     let (ending, watch_ending) = watch::channel(false);
+    let recording = tokio::spawn({
+        let app = app.clone();
+        async move { app.0.recorder.run().await }
+    });
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -78,6 +82,9 @@ where
         tracing::warn!(connections = connections.len(), "cut off requests that did not end in time");
         connections.shutdown().await;
     }
+    // A batch that is being written is written to its end by the store.
+    recording.abort();
+    app.0.recorder.finish().await;
     Ok(())
 }
 

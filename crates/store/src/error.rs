@@ -7,6 +7,9 @@ pub enum StoreError {
     /// The row is not in the revision that the caller named.
     #[error("the revision is not the one expected")]
     RevisionMismatch,
+    /// There are as many of these as there may be.
+    #[error("there are too many {0}")]
+    TooMany(&'static str),
     /// The lease was lost: its time ran out and another owner holds the run, or the run or its connector is gone.
     #[error("the lease is lost")]
     LeaseLost,

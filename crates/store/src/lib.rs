@@ -1,4 +1,4 @@
-//! What exconn keeps: connectors, devices, runs of syncs.
+//! What exconn keeps: connectors, devices, runs of syncs, applications, the audit.
 //!
 //! [`Store`] is the contract; [`contract`] tells its whole story and every body must pass it. Only this crate knows SQL.
 
@@ -11,6 +11,6 @@ mod store;
 pub use error::StoreError;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{
-    Binding, ConnectionIdentity, DeviceRow, LeasedRun, Page, RequestedSync, RunPatch, StageEnd, Store,
-    SyncHistory,
+    Binding, ConnectionIdentity, DeviceRow, LeasedRun, MAX_APPLICATIONS, Page, RequestedSync, RunPatch,
+    StageEnd, Store, SyncHistory,
 };

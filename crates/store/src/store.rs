@@ -2,12 +2,16 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use exconn_model::{
-    Connector, ConnectorChange, ConnectorDraft, ConnectorId, ConnectorType, DeviceId, DeviceOverview,
-    MobileDevice, ObservedDevice, RunId, RunOutcome, SyncCounts, SyncRun, SyncType, TenantId, Timestamp,
+    Application, ApplicationChange, ApplicationId, AuditEntry, Connector, ConnectorChange, ConnectorDraft,
+    ConnectorId, ConnectorType, Credential, DeviceId, DeviceOverview, MobileDevice, ObservedDevice, RunId,
+    RunOutcome, SyncCounts, SyncRun, SyncType, TenantId, Timestamp,
 };
 use exconn_odata::query::{Filter, Query};
 
 use crate::StoreError;
+
+/// Applications that a tenant may have.
+pub const MAX_APPLICATIONS: u32 = 1000;
 
 /// A part of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +125,9 @@ pub struct SyncHistory {
 
 /// Everything that exconn keeps. Each method is one transaction; a change that returned `Ok` survives a crash.
 ///
+/// A change for which someone answers takes its audit entry and writes it in the same transaction: neither is there
+/// without the other.
+///
 /// Methods that take a lease refuse with [`StoreError::LeaseLost`] once its fence is not the connector's latest, its run
 /// is no longer running, or the connector is gone.
 #[async_trait]
@@ -133,6 +140,7 @@ pub trait Store: Debug + Send + Sync {
         draft: ConnectorDraft,
         run: RunId,
         now: Timestamp,
+        audit: AuditEntry,
     ) -> Result<Connector, StoreError>;
 
     /// One connector.
@@ -151,6 +159,7 @@ pub trait Store: Debug + Send + Sync {
         id: ConnectorId,
         change: ConnectorChange,
         expected: Option<i64>,
+        audit: AuditEntry,
     ) -> Result<Connector, StoreError>;
 
     /// Removes a connector with its devices and cancels its open runs; refused if it is not in `expected`.
@@ -160,10 +169,11 @@ pub trait Store: Debug + Send + Sync {
         id: ConnectorId,
         expected: Option<i64>,
         now: Timestamp,
+        audit: AuditEntry,
     ) -> Result<(), StoreError>;
 
     /// Queues a sync as `run`, unless a queued full run or an open run of the same kind covers it. A full sync takes the
-    /// place of a queued delta.
+    /// place of a queued delta. What the schedule asks for has no audit entry: nobody decided it.
     async fn request_sync(
         &self,
         tenant: TenantId,
@@ -171,6 +181,7 @@ pub trait Store: Debug + Send + Sync {
         kind: SyncType,
         run: RunId,
         now: Timestamp,
+        audit: Option<AuditEntry>,
     ) -> Result<RequestedSync, StoreError>;
 
     /// The latest runs of a connector, newest first, at most `limit`.
@@ -197,6 +208,7 @@ pub trait Store: Debug + Send + Sync {
     async fn device_overview(&self, tenant: TenantId) -> Result<DeviceOverview, StoreError>;
 
     /// Finds the connector of a configured connection, or creates it as `connector` with its first full sync as `run`.
+    /// The audit entry is written only if it is created.
     async fn bind(
         &self,
         tenant: TenantId,
@@ -204,6 +216,7 @@ pub trait Store: Debug + Send + Sync {
         connector: ConnectorId,
         run: RunId,
         now: Timestamp,
+        audit: AuditEntry,
     ) -> Result<Binding, StoreError>;
 
     /// What the scheduler needs to know of a connector's past.
@@ -251,6 +264,55 @@ pub trait Store: Debug + Send + Sync {
         observed: ConnectorChange,
         now: Timestamp,
     ) -> Result<(), StoreError>;
+
+    /// Registers an application with its first credentials; refused with [`StoreError::TooMany`] beyond
+    /// [`MAX_APPLICATIONS`].
+    async fn create_application(&self, application: Application, audit: AuditEntry)
+    -> Result<(), StoreError>;
+
+    /// One application.
+    async fn application(&self, tenant: TenantId, id: ApplicationId) -> Result<Application, StoreError>;
+
+    /// All applications of a tenant by name.
+    async fn applications(&self, tenant: TenantId) -> Result<Vec<Application>, StoreError>;
+
+    /// Changes an application.
+    async fn update_application(
+        &self,
+        tenant: TenantId,
+        id: ApplicationId,
+        change: ApplicationChange,
+        audit: AuditEntry,
+    ) -> Result<Application, StoreError>;
+
+    /// Adds a credential, lets the application's others end no later than `others_end` if that is given, and drops those
+    /// that have ended. Refused with [`StoreError::TooMany`] if more than [`exconn_model::MAX_CREDENTIALS`] remain.
+    async fn add_credential(
+        &self,
+        tenant: TenantId,
+        id: ApplicationId,
+        credential: Credential,
+        others_end: Option<Timestamp>,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Application, StoreError>;
+
+    /// Removes an application with its credentials.
+    async fn delete_application(
+        &self,
+        tenant: TenantId,
+        id: ApplicationId,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError>;
+
+    /// Adds entries to the audit that belong to no change: refusals and sign-ins. Together or not at all.
+    async fn record(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError>;
+
+    /// A page of the audit.
+    async fn audit(&self, tenant: TenantId, query: &Query) -> Result<Page<AuditEntry>, StoreError>;
+
+    /// How many entries of the audit satisfy the condition.
+    async fn count_audit(&self, tenant: TenantId, filter: Option<&Filter>) -> Result<u64, StoreError>;
 
     /// Bytes that the database occupies.
     async fn size(&self) -> Result<u64, StoreError>;

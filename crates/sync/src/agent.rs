@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use exconn_exchange::Exchange;
-use exconn_model::{Clock, ConnectorId, Entropy, RunId, TenantId};
+use exconn_model::{AuditActor, AuditEntry, AuditId, Clock, ConnectorId, Entropy, RunId, TenantId};
 use exconn_store::{Binding, ConnectionIdentity, Store, StoreError};
 
 use crate::{
@@ -91,7 +91,7 @@ impl Agent {
         match next(&history, self.settings.intervals, now) {
             Next::Request(kind) => {
                 let run = RunId(self.entropy.uuid());
-                self.store.request_sync(self.tenant, connector, kind, run, now).await?;
+                self.store.request_sync(self.tenant, connector, kind, run, now, None).await?;
                 Ok(Duration::ZERO)
             }
             Next::Wait(until) => Ok(until.since(now).min(LONGEST_WAIT)),
@@ -101,13 +101,19 @@ impl Agent {
 
     async fn bind(&self) -> Result<Option<ConnectorId>, StoreError> {
         let (connector, run) = (ConnectorId(self.entropy.uuid()), RunId(self.entropy.uuid()));
-        let binding =
-            self.store.bind(self.tenant, &self.connection, connector, run, self.clock.now()).await?;
+        let now = self.clock.now();
+        let audit = AuditEntry {
+            subject: Some(self.connection.name.clone()),
+            action: Some("createConnector".to_owned()),
+            created: Some(connector.0),
+            ..AuditEntry::new(AuditId(self.entropy.uuid()), self.tenant, now, AuditActor::Agent)
+        };
+        let binding = self.store.bind(self.tenant, &self.connection, connector, run, now, audit).await?;
         let bound = match binding {
             Binding::Bound(connector) => Some(connector),
             Binding::Created(connector) => {
-                tracing::info!(target: "audit", actor = "agent", action = "create", resource = "exchangeConnector",
-                    id = %connector, connection = self.connection.name, outcome = "done");
+                tracing::info!(target: "audit", actor = "agent", action = "createConnector",
+                    created = %connector, subject = self.connection.name, outcome = "done");
                 Some(connector)
             }
             Binding::Released => None,

@@ -1,4 +1,4 @@
-//! What the test suites share: test peers, a clock that is moved by hand, seeded randomness, bounded waiting.
+//! What the test suites share: test peers, an OpenID Connect issuer, a clock that is moved by hand, seeded randomness, bounded waiting.
 //!
 //! Only tests use this crate. Whatever a test needs and does not find ends it with a panic that says what is missing;
 //! nothing is skipped.
@@ -7,10 +7,12 @@
 mod ambient;
 mod control;
 mod environment;
+mod issuer;
 mod peer;
 mod wait;
 
 pub use ambient::{ManualClock, SeededEntropy};
 pub use environment::{node, python, repository_root};
+pub use issuer::{Behaviour, Issuer, SigningKey};
 pub use peer::Peer;
 pub use wait::wait_until;

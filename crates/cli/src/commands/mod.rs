@@ -1,5 +1,8 @@
 //! The commands that talk to a service, or to nobody.
 
+pub(crate) mod apps;
+pub(crate) mod audit;
+mod bootstrap;
 pub(crate) mod config;
 pub(crate) mod connectors;
 pub(crate) mod devices;

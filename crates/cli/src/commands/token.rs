@@ -38,7 +38,7 @@ fn permission(name: &str) -> Result<Permission, CliError> {
 }
 
 /// The keyring of a data folder that exists: a mistyped path must not become a new installation.
-fn open(data: &Path) -> Result<Keyring, CliError> {
+pub(super) fn open(data: &Path) -> Result<Keyring, CliError> {
     if !data.is_dir() {
         return Err(CliError::Failed(format!(
             "there is no data folder {}; it appears when `exconn serve --data {}` runs first",

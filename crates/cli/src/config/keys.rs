@@ -51,14 +51,12 @@ const fn later(path: &'static str, about: &'static str, refused: &'static str) -
 }
 
 const SQLITE_ONLY: &str = "this version keeps its data in SQLite in the data directory; leave 'database' out";
-const BUILTIN_ONLY: &str =
-    "this version trusts its built-in issuer only; leave 'auth.issuers' out and use `exconn token issue`";
 const NO_DIRECTORY: &str =
     "this version discovers devices by remote PowerShell only; leave 'exchange.directory' out";
 const NO_ONLINE: &str =
     "this version does not speak to Exchange Online yet; use a remote PowerShell connection";
 
-pub(crate) const KEYS: [Key; 38] = [
+pub(crate) const KEYS: [Key; 42] = [
     key("listen", Kind::Address, "Where the service listens. Default: 127.0.0.1:8780"),
     key(
         "public_url",
@@ -77,8 +75,32 @@ pub(crate) const KEYS: [Key; 38] = [
         Kind::Choice(&["builtin", "none"]),
         "Who may call: holders of a token, or anyone (loopback only). Default: builtin",
     ),
-    later("auth.issuers.*.issuer", "An OpenID Connect issuer.", BUILTIN_ONLY),
-    later("auth.issuers.*.audience", "The audience of its tokens.", BUILTIN_ONLY),
+    key(
+        "auth.issuers.*.issuer",
+        Kind::Text,
+        "An OpenID Connect issuer whose tokens are accepted beside the built-in one's: https, as in their iss. Required",
+    ),
+    key("auth.issuers.*.audience", Kind::List, "What aud of its tokens must be, or one of several. Required"),
+    key(
+        "auth.issuers.*.tid",
+        Kind::Text,
+        "What tid of its tokens must be. Default: none, or this installation's tenant",
+    ),
+    key(
+        "auth.issuers.*.tenant",
+        Kind::Text,
+        "The tenant (a GUID) whose data its callers see. Default: this installation's",
+    ),
+    key(
+        "auth.issuers.*.ca_file",
+        Kind::Path,
+        "PEM file with the issuer of its certificate, if the system does not know it",
+    ),
+    key(
+        "audit.keep",
+        Kind::Number,
+        "Entries of the audit that are kept, the newest, at least 1000. Default: 100000",
+    ),
     key(
         "throttle.mode",
         Kind::Choice(&["on", "off"]),

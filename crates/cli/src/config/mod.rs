@@ -14,7 +14,10 @@ use std::{
 
 use exconn_exchange::remoting::{Account, Authentication, RemotingConfig};
 use exconn_model::{ConnectorType, GraphEnum};
-use exconn_server::{Cors, ThrottleLimits, TrustedProxies};
+use exconn_server::{
+    Cors, ThrottleLimits, TrustedProxies,
+    auth::{IssuerError, TrustedIssuer},
+};
 use exconn_sync::{plan::Guard, schedule::Intervals};
 
 use self::source::{Given, Values};
@@ -42,6 +45,12 @@ pub(crate) enum ConfigError {
     SameName(String),
     #[error("the connection '{name}': {reason}")]
     Connection { name: String, reason: String },
+    #[error("auth.issuers: {0}")]
+    Issuer(#[from] IssuerError),
+    #[error(
+        "auth.mode 'none' lets everyone in, so nobody would look at tokens: leave auth.issuers out, or use 'builtin'"
+    )]
+    IssuersWithoutAuthentication,
 }
 
 /// What `serve` runs with.
@@ -52,6 +61,10 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) data: PathBuf,
     pub(crate) authenticated: bool,
+    /// Whose tokens are accepted beside the built-in issuer's.
+    pub(crate) issuers: Vec<TrustedIssuer>,
+    /// Entries of the audit that are kept.
+    pub(crate) audit_entries: u64,
     /// How much a caller may ask for; no bound where absent.
     pub(crate) throttle: Option<ThrottleLimits>,
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
@@ -89,13 +102,16 @@ pub(crate) fn load(
     let reader = Reader { values: Values::read(file, environment)? };
     reader.refuse_what_comes_later()?;
     let mut connections: Vec<ConnectionConfig> = Vec::new();
-    for number in 0..reader.values.entries() {
+    for number in 0..reader.values.entries("exchange") {
         let connection = reader.connection(number)?;
         if connections.iter().any(|other| other.name == connection.name) {
             return Err(ConfigError::SameName(connection.name));
         }
         connections.push(connection);
     }
+    let issuers = (0..reader.values.entries("auth.issuers"))
+        .map(|number| reader.issuer(number))
+        .collect::<Result<_, _>>()?;
     let tls = match (reader.path("tls.cert"), reader.path("tls.key")) {
         (Some(certificate), Some(key)) => Some((certificate, key)),
         (None, None) => None,
@@ -107,6 +123,8 @@ pub(crate) fn load(
         trusted_proxies: reader.trusted_proxies()?,
         data: reader.path("data").unwrap_or_else(|| PathBuf::from("exconn-data")),
         authenticated: reader.choice("auth.mode")?.is_none_or(|mode| mode == "builtin"),
+        issuers,
+        audit_entries: reader.audit_entries()?,
         throttle: reader.throttle()?,
         tls,
         cors: reader.cors()?,
@@ -220,7 +238,7 @@ impl Reader {
 
     /// Keys of the contract that this version does not act on are errors: silence would look like success.
     fn refuse_what_comes_later(&self) -> Result<(), ConfigError> {
-        let entries = self.values.entries().max(1);
+        let entries = self.values.entries("exchange").max(1);
         for key in keys::KEYS.iter().filter(|key| !key.refused.is_empty()) {
             for number in 0..entries {
                 let path = key.path.replace('*', &number.to_string());
@@ -252,6 +270,29 @@ impl Reader {
             tenant_requests: limit("tenant_requests", default.tenant_requests)?,
             tenant_changes: limit("tenant_changes", default.tenant_changes)?,
         }))
+    }
+
+    fn audit_entries(&self) -> Result<u64, ConfigError> {
+        const DEFAULT: u64 = 100_000;
+        Ok(self
+            .parsed("audit.keep", |text| text.parse().ok().filter(|keep| *keep >= 1000))?
+            .unwrap_or(DEFAULT))
+    }
+
+    fn issuer(&self, number: usize) -> Result<TrustedIssuer, ConfigError> {
+        let path = |key: &str| format!("auth.issuers.{number}.{key}");
+        let audiences = self.required(&path("audience"))?;
+        Ok(TrustedIssuer {
+            issuer: self.required(&path("issuer"))?,
+            audiences: audiences
+                .split(',')
+                .map(|one| one.trim().to_owned())
+                .filter(|one| !one.is_empty())
+                .collect(),
+            tid: self.text(&path("tid")),
+            tenant: self.parsed(&path("tenant"), |text| text.to_ascii_lowercase().parse().ok())?,
+            ca_file: self.path(&path("ca_file")),
+        })
     }
 
     fn connection(&self, number: usize) -> Result<ConnectionConfig, ConfigError> {
@@ -350,6 +391,23 @@ impl fmt::Display for Config {
                 limits.tenant_changes,
             )?,
         }
+        for issuer in &self.issuers {
+            writeln!(
+                f,
+                "\n[[auth.issuers]]\nissuer = {:?}\naudience = {:?}",
+                issuer.issuer, issuer.audiences
+            )?;
+            if let Some(tid) = &issuer.tid {
+                writeln!(f, "tid = {tid:?}")?;
+            }
+            if let Some(tenant) = issuer.tenant {
+                writeln!(f, "tenant = \"{tenant}\"")?;
+            }
+            if let Some(file) = &issuer.ca_file {
+                writeln!(f, "ca_file = {file:?}")?;
+            }
+        }
+        writeln!(f, "\n[audit]\nkeep = {}", self.audit_entries)?;
         if let Some((certificate, key)) = &self.tls {
             writeln!(f, "\n[tls]\ncert = {certificate:?}\nkey = {key:?}")?;
         }

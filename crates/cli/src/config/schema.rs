@@ -50,7 +50,9 @@ fn insert(object_schema: &mut Map<String, Value>, path: &[&str], key: &Key) {
 fn leaf(key: &Key) -> Value {
     match key.kind {
         Kind::Number => json!({"type": "integer", "minimum": 0, "description": key.about}),
-        Kind::List => json!({"type": "array", "items": {"type": "string"}, "description": key.about}),
+        Kind::List => {
+            json!({"type": ["string", "array"], "items": {"type": "string"}, "description": key.about})
+        }
         Kind::Choice(choices) => json!({"type": "string", "enum": choices, "description": key.about}),
         _ => json!({"type": "string", "description": key.about}),
     }

@@ -11,7 +11,7 @@ use super::{
 
 const MAX_FILE: u64 = 1024 * 1024;
 const PREFIX: &str = "EXCONN_";
-/// Entries of `[[exchange]]` that the environment may add to.
+/// Entries of a list that the environment may add to.
 const MAX_ENTRIES: usize = 64;
 
 /// A value, still as text, and where it stands.
@@ -43,9 +43,11 @@ impl Values {
         self.0.get(path)
     }
 
-    /// How many entries of `[[exchange]]` there are.
-    pub(crate) fn entries(&self) -> usize {
-        let number = |path: &String| path.strip_prefix("exchange.")?.split('.').next()?.parse::<usize>().ok();
+    /// How many entries of a list there are, for instance of `exchange` or `auth.issuers`.
+    pub(crate) fn entries(&self, list: &str) -> usize {
+        let number = |path: &String| {
+            path.strip_prefix(list)?.strip_prefix('.')?.split('.').next()?.parse::<usize>().ok()
+        };
         self.0.keys().filter_map(number).max().map_or(0, |last| last + 1)
     }
 

@@ -49,6 +49,27 @@ fn a_good_configuration_is_printed_without_secrets() {
 }
 
 #[test]
+fn issuers_are_read_from_file_and_environment() {
+    let file = "[[auth.issuers]]\nissuer = \"https://a.example/1/v2.0\"\naudience = [\"x\", \"y\"]\ntid = \"1\"\n\
+        [audit]\nkeep = 2000\n";
+    let environment = [
+        ("EXCONN_AUTH_ISSUERS_1_ISSUER", "https://b.example"),
+        ("EXCONN_AUTH_ISSUERS_1_AUDIENCE", "v, w"),
+        ("EXCONN_AUTH_ISSUERS_1_TENANT", "E11C1DE8-1DE8-4E1C-A81D-1CE1E81D1CE1"),
+    ];
+    let (code, printed, said) = check(file, &environment);
+    assert_eq!(code, 0, "{said}");
+    for expected in [
+        "issuer = \"https://a.example/1/v2.0\"\naudience = [\"x\", \"y\"]\ntid = \"1\"",
+        "issuer = \"https://b.example\"\naudience = [\"v\", \"w\"]",
+        "tenant = \"e11c1de8-1de8-4e1c-a81d-1ce1e81d1ce1\"",
+        "keep = 2000",
+    ] {
+        assert!(printed.contains(expected), "{expected}: {printed}");
+    }
+}
+
+#[test]
 fn mistakes_are_named_with_their_place_and_their_cure() {
     for (file, says) in [
         ("lisen = \"127.0.0.1:1\"", &["exconn.toml:1", "'lisen'", "did you mean 'listen'"][..]),
@@ -57,7 +78,19 @@ fn mistakes_are_named_with_their_place_and_their_cure() {
         ("\n\nlisten = ", &["exconn.toml:3"]),
         ("[auth]\nmode = \"open\"", &["auth.mode", "builtin, none"]),
         ("database = \"postgres://x\"", &["database", "SQLite"]),
-        ("[[auth.issuers]]\nissuer = \"https://x\"", &["auth.issuers", "built-in issuer"]),
+        ("[[auth.issuers]]\nissuer = \"https://x\"", &["auth.issuers.0.audience", "missing"]),
+        ("[[auth.issuers]]\naudience = \"a\"", &["auth.issuers.0.issuer", "missing"]),
+        ("[[auth.issuers]]\naudience = [1]", &["auth.issuers.0.audience", "a list of texts"]),
+        ("[[auth.issuers]]\nissuer = \"http://x.example\"\naudience = \"a\"", &["https"]),
+        (
+            "[[auth.issuers]]\nissuer = \"https://x\"\naudience = \"a\"\ntenant = \"b\"",
+            &["auth.issuers.0.tenant"],
+        ),
+        (
+            "[auth]\nmode = \"none\"\n[[auth.issuers]]\nissuer = \"https://x\"\naudience = \"a\"",
+            &["auth.mode", "auth.issuers"],
+        ),
+        ("[audit]\nkeep = 5", &["audit.keep", "at least 1000"]),
         ("[tls]\ncert = \"x\"", &["tls.cert", "tls.key"]),
         (
             "[cors]\norigins = [\"https://x/\"]",

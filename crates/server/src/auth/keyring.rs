@@ -20,11 +20,14 @@ const MAX_FILE: u64 = 64 * 1024;
 
 /// What an installation must keep secret and keep at all: its tenant's id, the built-in issuer's signing key and the
 /// secret that authenticates paging tokens. Lives in `keyring.json` in the data directory, readable by its owner only.
+#[derive(Clone)]
 pub struct Keyring {
     pub(crate) tenant: TenantId,
     pub(crate) key_id: String,
     pub(crate) signing: EncodingKey,
     pub(crate) verifying: DecodingKey,
+    /// The signing key's public half: an uncompressed point of P-256 (SEC 1, 2.3.3).
+    pub(crate) public_point: Vec<u8>,
     paging_secret: [u8; 32],
 }
 
@@ -128,6 +131,16 @@ impl Keyring {
         format!("urn:exconn:{}", self.tenant)
     }
 
+    /// Whether `iss` is a name of this issuer: the one that stays, or the one of a tenant's discovery document, whose
+    /// beginning is the service's public address and may change.
+    pub(crate) fn is_issuer(&self, iss: &str, tenant: TenantId) -> bool {
+        if iss == self.issuer() {
+            return true;
+        }
+        let origin = iss.strip_suffix(&format!("/{tenant}/v2.0"));
+        origin.is_some_and(|origin| origin.starts_with("https://") || origin.starts_with("http://"))
+    }
+
     /// The `aud` of those tokens.
     pub fn audience(&self) -> String {
         format!("urn:exconn:{}:api", self.tenant)
@@ -197,6 +210,7 @@ fn parse(content: &[u8]) -> Result<Keyring, &'static str> {
         tenant: TenantId(file.tenant),
         key_id: file.key_id,
         verifying: DecodingKey::from_ec_der(pair.public_key().as_ref()),
+        public_point: pair.public_key().as_ref().to_vec(),
         signing: EncodingKey::from_ec_der(&private_key),
         paging_secret,
     })

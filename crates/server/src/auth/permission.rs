@@ -15,6 +15,12 @@ pub enum Permission {
     ManagedDevicesRead,
     /// Read devices; nothing changes devices yet.
     ManagedDevicesReadWrite,
+    /// See the applications that are registered with the built-in issuer.
+    ApplicationRead,
+    /// Register, change and remove applications. Whoever has it can give an application every permission.
+    ApplicationReadWrite,
+    /// Read the audit.
+    AuditLogRead,
 }
 
 /// A text that names no permission which exconn knows.
@@ -24,13 +30,16 @@ pub struct UnknownPermission(pub String);
 
 impl Permission {
     /// All permissions.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::ServiceConfigRead,
         Self::ServiceConfigReadWrite,
         Self::ConfigurationRead,
         Self::ConfigurationReadWrite,
         Self::ManagedDevicesRead,
         Self::ManagedDevicesReadWrite,
+        Self::ApplicationRead,
+        Self::ApplicationReadWrite,
+        Self::AuditLogRead,
     ];
 
     /// The Graph's name.
@@ -42,6 +51,9 @@ impl Permission {
             Self::ConfigurationReadWrite => "DeviceManagementConfiguration.ReadWrite.All",
             Self::ManagedDevicesRead => "DeviceManagementManagedDevices.Read.All",
             Self::ManagedDevicesReadWrite => "DeviceManagementManagedDevices.ReadWrite.All",
+            Self::ApplicationRead => "Application.Read.All",
+            Self::ApplicationReadWrite => "Application.ReadWrite.All",
+            Self::AuditLogRead => "AuditLog.Read.All",
         }
     }
 
@@ -49,7 +61,7 @@ impl Permission {
         Self::ALL.map(Self::name).join(", ")
     }
 
-    fn bit(self) -> u8 {
+    fn bit(self) -> u16 {
         match self {
             Self::ServiceConfigRead => 1,
             Self::ServiceConfigReadWrite => 2,
@@ -57,6 +69,9 @@ impl Permission {
             Self::ConfigurationReadWrite => 8,
             Self::ManagedDevicesRead => 16,
             Self::ManagedDevicesReadWrite => 32,
+            Self::ApplicationRead => 64,
+            Self::ApplicationReadWrite => 128,
+            Self::AuditLogRead => 256,
         }
     }
 }
@@ -77,7 +92,7 @@ impl FromStr for Permission {
 
 /// The known permissions of a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PermissionSet(u8);
+pub struct PermissionSet(u16);
 
 impl PermissionSet {
     /// Adds the permission of this name; names that mean nothing here are left out.
@@ -89,7 +104,12 @@ impl PermissionSet {
 
     /// Every permission.
     pub fn all() -> Self {
-        Self(u8::MAX)
+        Self(u16::MAX)
+    }
+
+    /// Those that are in both sets.
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Whether one of the permissions that `need` accepts is in the set.
@@ -107,6 +127,12 @@ pub enum Need {
     ChangeConnectors,
     /// To see devices.
     ReadDevices,
+    /// To see applications.
+    ReadApplications,
+    /// To register, change and remove applications.
+    ChangeApplications,
+    /// To read the audit.
+    ReadAudit,
 }
 
 impl Need {
@@ -123,6 +149,9 @@ impl Need {
                 &[Permission::ServiceConfigReadWrite, Permission::ConfigurationReadWrite]
             }
             Self::ReadDevices => &[Permission::ManagedDevicesRead, Permission::ManagedDevicesReadWrite],
+            Self::ReadApplications => &[Permission::ApplicationRead, Permission::ApplicationReadWrite],
+            Self::ChangeApplications => &[Permission::ApplicationReadWrite],
+            Self::ReadAudit => &[Permission::AuditLogRead],
         }
     }
 }

@@ -1,38 +1,33 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use exconn_model::{TenantId, Timestamp};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
+use exconn_model::{Application, ApplicationId, TenantId, Timestamp};
+use exconn_store::{Store, StoreError};
+use jsonwebtoken::Algorithm;
 use quick_cache::sync::Cache;
 use ring::digest;
-use serde::Deserialize;
 
-use super::{Keyring, PermissionSet};
+use super::{
+    Caller, Keyring, PermissionSet,
+    claims::{Claims, Unverified, signed},
+    issuers::{Issuers, Refused},
+};
+use crate::failure::Failure;
 
-/// Tokens longer than this are refused unread, in bytes.
-pub const MAX_TOKEN: usize = 8 * 1024;
-/// Clocks may differ by so many seconds.
-const LEEWAY: i64 = 30;
 /// Verified tokens that are remembered.
 const REMEMBERED: usize = 1024;
-/// Characters of a name that the audit keeps.
-const MAX_NAME: usize = 256;
-
-/// Who calls, as the token says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The tenant whose data the caller sees.
-    pub tenant: TenantId,
-    /// `sub`, or `anonymous` where authentication is off.
-    pub subject: String,
-    /// `appid` or `azp`: the program that asked for the token.
-    pub application: Option<String>,
-    /// Whether the token speaks for a person (`scp`) rather than for a program (`roles`).
-    pub delegated: bool,
-    /// What it may do.
-    pub permissions: PermissionSet,
-    not_before: i64,
-    expires: i64,
-}
+/// So long a verified token of an application is believed before the application is looked up again: other processes may
+/// have removed it.
+const APPLICATION_RECHECK: Duration = Duration::from_secs(60);
+/// So long a verified token of another issuer is believed before its key is looked up again: the issuer may have withdrawn
+/// it.
+const ISSUER_RECHECK: Duration = Duration::from_secs(300);
 
 /// Why a token was refused. None of the cases carries anything of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +41,7 @@ pub enum TokenError {
     /// Signed by a key that is not trusted, or altered.
     #[error("invalid signature")]
     Signature,
-    /// Issued by another issuer.
+    /// Issued by another issuer, or for another tenant.
     #[error("foreign issuer")]
     Issuer,
     /// Meant for another service.
@@ -58,145 +53,158 @@ pub enum TokenError {
     /// Its time has not come.
     #[error("not valid yet")]
     NotYetValid,
+    /// The application that it was issued to has been removed.
+    #[error("application removed")]
+    Removed,
 }
 
-#[derive(Deserialize)]
-struct Claims {
-    sub: Option<String>,
-    appid: Option<String>,
-    azp: Option<String>,
-    tid: Option<String>,
-    scp: Option<String>,
-    #[serde(default)]
-    roles: Vec<String>,
-    exp: i64,
-    nbf: Option<i64>,
-}
-
-/// Checks bearer tokens of the built-in issuer.
+/// Checks bearer tokens.
 pub(crate) struct Verifier {
-    key: DecodingKey,
-    key_id: String,
-    tenant: TenantId,
-    tenant_name: String,
-    validation: Validation,
-    // An ECDSA check costs many times what the rest of a request does.
-    verified: Cache<[u8; 32], Arc<Caller>>,
+    keyring: Keyring,
+    issuers: Issuers,
+    // A signature check costs many times what the rest of a request does.
+    verified: Cache<[u8; 32], Verified>,
+    /// Counts the changes of applications in this process.
+    changes: AtomicU64,
+}
+
+#[derive(Clone)]
+struct Verified {
+    caller: Arc<Caller>,
+    /// Until then it needs no other look.
+    until: Timestamp,
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("key_id", &self.key_id).finish_non_exhaustive()
+        f.debug_struct("Verifier").field("keyring", &self.keyring).finish_non_exhaustive()
     }
 }
 
 impl Verifier {
-    pub(crate) fn new(keyring: &Keyring) -> Self {
-        let mut validation = Validation::new(Algorithm::ES256);
-        // The crate reads the system's clock; the times are checked here against the given one.
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
-        validation.set_issuer(&[keyring.issuer()]);
-        validation.set_audience(&[keyring.audience()]);
+    pub(super) fn new(keyring: &Keyring, issuers: Issuers) -> Self {
         Self {
-            key: keyring.verifying.clone(),
-            key_id: keyring.key_id.clone(),
-            tenant: keyring.tenant,
-            tenant_name: keyring.tenant.to_string(),
-            validation,
+            keyring: keyring.clone(),
+            issuers,
             verified: Cache::new(REMEMBERED),
+            changes: AtomicU64::new(0),
         }
+    }
+
+    pub(super) fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Whether someone may sign in for this tenant.
+    pub(super) fn serves(&self, tenant: TenantId) -> bool {
+        tenant == self.keyring.tenant || self.issuers.tenants().any(|one| one == tenant)
+    }
+
+    /// Looks at every token anew: an application was changed or removed.
+    pub(super) fn forget(&self) {
+        // Counted before clearing: a check that began before the change may end after it, and must not be remembered.
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.verified.clear();
     }
 
     /// Who the bearer of this token is.
-    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Caller>, TokenError> {
+    pub(super) async fn verify(
+        &self,
+        token: &str,
+        now: Timestamp,
+        store: &dyn Store,
+    ) -> Result<Arc<Caller>, Failure> {
         if token.is_empty() {
-            return Err(TokenError::Missing);
+            return Err(TokenError::Missing.into());
         }
-        if token.len() > MAX_TOKEN {
-            return Err(TokenError::Malformed);
+        if token.len() > super::MAX_TOKEN {
+            return Err(TokenError::Malformed.into());
         }
         let fingerprint = fingerprint(token)?;
-        if let Some(caller) = self.verified.get(&fingerprint) {
-            if let Err(error) = caller.check_time(now) {
-                if error == TokenError::Expired {
-                    self.verified.remove(&fingerprint);
-                }
-                return Err(error);
+        if let Some(known) = self.verified.get(&fingerprint)
+            && now < known.until
+        {
+            if let Err(error) = known.caller.check_time(now) {
+                self.verified.remove(&fingerprint);
+                return Err(error.into());
             }
-            return Ok(caller);
+            return Ok(known.caller);
         }
-        let caller = Arc::new(self.check(token)?);
-        caller.check_time(now)?;
-        self.verified.insert(fingerprint, caller.clone());
+        let changes = self.changes.load(Ordering::Acquire);
+        let verified = self.check(token, now, store).await?;
+        let caller = verified.caller.clone();
+        self.verified.insert(fingerprint, verified);
+        if self.changes.load(Ordering::Acquire) != changes {
+            self.verified.remove(&fingerprint);
+        }
         Ok(caller)
     }
 
-    fn check(&self, token: &str) -> Result<Caller, TokenError> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
-        if header.kid.as_deref().is_some_and(|kid| kid != self.key_id) {
-            return Err(TokenError::Signature);
+    async fn check(&self, token: &str, now: Timestamp, store: &dyn Store) -> Result<Verified, Failure> {
+        let head = Unverified::read(token)?;
+        match &head.issuer {
+            Some(issuer) if self.issuers.know(issuer) => {
+                let own = self.keyring.tenant;
+                match self.issuers.verify(token, &head, issuer, own, now).await {
+                    Ok(caller) => Ok(Verified { caller: Arc::new(caller), until: now.after(ISSUER_RECHECK) }),
+                    Err(Refused::Token(error)) => Err(error.into()),
+                    Err(Refused::Unreachable) => Err(Failure::IssuerUnreachable),
+                }
+            }
+            _ => self.check_own(token, &head, now, store).await,
         }
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
-            .map_err(|error| match error.kind() {
-                ErrorKind::InvalidSignature => TokenError::Signature,
-                ErrorKind::InvalidIssuer => TokenError::Issuer,
-                ErrorKind::InvalidAudience => TokenError::Audience,
-                _ => TokenError::Malformed,
-            })?
-            .claims;
-        if claims.tid.is_some_and(|tid| tid != self.tenant_name) {
-            return Err(TokenError::Issuer);
+    }
+
+    /// A token that only the built-in issuer can have signed.
+    async fn check_own(
+        &self,
+        token: &str,
+        head: &Unverified,
+        now: Timestamp,
+        store: &dyn Store,
+    ) -> Result<Verified, Failure> {
+        if head.algorithm != Algorithm::ES256 {
+            return Err(TokenError::Issuer.into());
         }
-        let mut permissions = PermissionSet::default();
-        claims.scp.iter().flat_map(|scp| scp.split(' ')).for_each(|name| permissions.add_name(name));
-        claims.roles.iter().for_each(|name| permissions.add_name(name));
-        Ok(Caller {
-            tenant: self.tenant,
-            subject: shortened(claims.sub.unwrap_or_default()),
-            application: claims.appid.or(claims.azp).map(shortened),
-            delegated: claims.scp.is_some(),
-            permissions,
-            not_before: claims.nbf.unwrap_or(i64::MIN),
-            expires: claims.exp,
-        })
+        if head.key_id.as_ref().is_some_and(|id| *id != self.keyring.key_id) {
+            return Err(TokenError::Signature.into());
+        }
+        let claims: Claims = signed(token, Algorithm::ES256, &self.keyring.verifying)?;
+        let tenant = match &claims.tid {
+            None => self.keyring.tenant,
+            Some(tid) => {
+                let tenant = tid.parse().map(TenantId).map_err(|_| TokenError::Issuer)?;
+                if self.serves(tenant) { tenant } else { return Err(TokenError::Issuer.into()) }
+            }
+        };
+        if !self.keyring.is_issuer(&claims.iss, tenant) {
+            return Err(TokenError::Issuer.into());
+        }
+        if !claims.aud.iter().any(|audience| *audience == self.keyring.audience()) {
+            return Err(TokenError::Audience.into());
+        }
+        let application = claims.appid.clone();
+        let mut caller = Caller::of(claims, tenant);
+        caller.check_time(now)?;
+        let Some(application) = application else {
+            return Ok(Verified { caller: Arc::new(caller), until: Timestamp::MAX });
+        };
+        let application = registered(store, tenant, &application).await?;
+        let mut granted = PermissionSet::default();
+        application.permissions.iter().for_each(|name| granted.add_name(name));
+        caller.permissions = caller.permissions.and(granted);
+        Ok(Verified { caller: Arc::new(caller), until: now.after(APPLICATION_RECHECK) })
     }
 }
 
-impl Caller {
-    /// Everyone, where authentication is off.
-    pub(crate) fn anonymous(tenant: TenantId) -> Self {
-        Self {
-            tenant,
-            subject: "anonymous".to_owned(),
-            application: None,
-            delegated: false,
-            permissions: PermissionSet::all(),
-            not_before: i64::MIN,
-            expires: i64::MAX,
-        }
-    }
-
-    fn check_time(&self, now: Timestamp) -> Result<(), TokenError> {
-        let now = now.unix_seconds();
-        if now >= self.expires.saturating_add(LEEWAY) {
-            return Err(TokenError::Expired);
-        }
-        if now < self.not_before.saturating_sub(LEEWAY) {
-            return Err(TokenError::NotYetValid);
-        }
-        Ok(())
+async fn registered(store: &dyn Store, tenant: TenantId, id: &str) -> Result<Application, Failure> {
+    let id: ApplicationId = id.parse().map_err(|_| TokenError::Removed)?;
+    match store.application(tenant, id).await {
+        Err(StoreError::NotFound) => Err(TokenError::Removed.into()),
+        found => Ok(found?),
     }
 }
 
 fn fingerprint(token: &str) -> Result<[u8; 32], TokenError> {
     digest::digest(&digest::SHA256, token.as_bytes()).as_ref().try_into().map_err(|_| TokenError::Malformed)
-}
-
-fn shortened(name: String) -> String {
-    match name.char_indices().nth(MAX_NAME) {
-        Some((end, _)) => name[..end].to_owned(),
-        None => name,
-    }
 }

@@ -1,8 +1,11 @@
 //! exconn's own routes, under `/exconn/v1`: what the Graph has no place for.
 
+mod apps;
 mod description;
 mod runs;
+pub(crate) mod secret;
 
+pub(crate) use apps::answer_apps;
 pub(crate) use description::get_description;
 pub(crate) use runs::{get_run, list_runs};
 
@@ -23,9 +26,25 @@ pub(crate) fn resolve(path: &str) -> Option<Result<Target<'_>, Failure>> {
     let (first, second, third) = (segments.next(), segments.next(), segments.next());
     let (place, id) = match (first, second, third, segments.next()) {
         (Some("openapi.json"), None, ..) => (Place::Description, None),
+        (Some("audit"), None, ..) => (Place::Audit, None),
+        (Some("apps"), None, ..) => (Place::Apps, None),
+        (Some("apps"), Some(id), None, _) => (Place::App, Some(id)),
+        (Some("apps"), Some(id), Some("rotate"), None) => (Place::AppRotation, Some(id)),
         (Some("runs"), Some(id), None, _) => (Place::Run, Some(id)),
         (Some("connectors"), Some(id), Some("runs"), None) => (Place::ConnectorRuns, Some(id)),
         _ => return Some(Err(Failure::NotFound)),
     };
     Some(Ok(Target { place, id: id.map(Cow::Borrowed), version: None }))
+}
+
+/// Refuses query options, where there are none.
+fn no_options(query: Option<&str>) -> Result<(), Failure> {
+    match options(query).next() {
+        None => Ok(()),
+        Some(_) => Err(Failure::bad("There are no query options here.")),
+    }
+}
+
+fn options(query: Option<&str>) -> impl Iterator<Item = &str> {
+    query.unwrap_or_default().split('&').filter(|option| !option.is_empty())
 }

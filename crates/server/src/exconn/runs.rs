@@ -1,6 +1,7 @@
 use exconn_model::{ConnectorId, GraphEnum, RunId, RunState, SyncRun, Timestamp};
 use serde::Serialize;
 
+use super::{no_options, options};
 use crate::{app::Service, auth::Caller, failure::Failure, reply::Reply};
 
 const DEFAULT_LIMIT: u32 = 20;
@@ -104,15 +105,4 @@ fn limit(query: Option<&str>) -> Result<u32, Failure> {
         }
     }
     Ok(limit)
-}
-
-fn no_options(query: Option<&str>) -> Result<(), Failure> {
-    match options(query).next() {
-        None => Ok(()),
-        Some(_) => Err(Failure::bad("There are no query options here.")),
-    }
-}
-
-fn options(query: Option<&str>) -> impl Iterator<Item = &str> {
-    query.unwrap_or_default().split('&').filter(|option| !option.is_empty())
 }

@@ -9,7 +9,7 @@ use exconn_model::{
 use exconn_odata::{
     filter::Context,
     options::{self, Options, Purpose},
-    query::{After, Filter, Query},
+    query::{After, Filter, OrderBy, Query},
     render,
     skiptoken::{self, Place},
 };
@@ -47,9 +47,24 @@ pub(super) struct List<E> {
 impl<E: Entity> List<E> {
     /// Reads the options of a list of the collection at the path `set`.
     pub(super) fn read(ask: &Ask<'_>, set: &'static str) -> Result<Self, Failure> {
+        Self::read_ordered(ask, set, &[])
+    }
+
+    /// The same, in this order unless the request names one.
+    pub(super) fn read_ordered(
+        ask: &Ask<'_>,
+        set: &'static str,
+        default: &[OrderBy],
+    ) -> Result<Self, Failure> {
         let (config, given) = (&ask.service.config, ask.head.uri.query());
         let now = ask.service.clock.now();
-        let read = |now| options::parse(given, Purpose::List(context(ask, now)), E::TYPE);
+        let read = |now| {
+            let mut options = options::parse(given, Purpose::List(context(ask, now)), E::TYPE)?;
+            if options.order.is_empty() {
+                options.order = default.to_vec();
+            }
+            Ok::<_, Failure>(options)
+        };
         let mut options = read(now)?;
         let form = ask.form(&options)?;
         let limit = options.top.unwrap_or(config.default_page);

@@ -39,6 +39,11 @@ pub(super) fn single<E: Entity>(
     conditional(ask, path, entity, options, render::single)
 }
 
+/// The status that a change will be answered with.
+pub(super) fn status_of_change(ask: &Ask<'_>, status: StatusCode) -> StatusCode {
+    if ask.preferences.minimal { StatusCode::NO_CONTENT } else { status }
+}
+
 /// What a change made of an entity: the entity, or nothing if the client prefers that.
 pub(super) fn changed<E: Entity>(
     ask: &Ask<'_>,

@@ -1,6 +1,7 @@
 //! The Graph's routes.
 
 mod address;
+mod audit;
 mod batch;
 mod collection;
 mod device_management;
@@ -16,16 +17,17 @@ mod service_document;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use exconn_model::{CONNECTOR, TenantId};
+use exconn_model::{AuditEntry, CONNECTOR, TenantId};
 use exconn_odata::{
     options::{self, Options, Purpose},
     render::View,
 };
-use http::{HeaderName, request::Parts};
+use http::{HeaderName, StatusCode, request::Parts};
 
 use crate::{
     answer::{Call, Target},
     app::Service,
+    audit::Asked,
     auth::Caller,
     failure::Failure,
     reply::Reply,
@@ -43,6 +45,8 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 pub(crate) struct Ask<'a> {
     service: &'a Service,
     caller: &'a Caller,
+    operation: Operation,
+    asked: Asked<'a>,
     head: &'a Parts,
     /// The version's root, the base of every link.
     root: &'a str,
@@ -63,6 +67,7 @@ pub(crate) async fn answer(
     if operation == Operation::Batch {
         return batch::answer(service, caller, target, call).await;
     }
+    let asked = call.asked();
     let Call { head, mut body, connection, .. } = call;
     check_odata_version(&head.headers)?;
     let acceptable = match operation {
@@ -72,10 +77,13 @@ pub(crate) async fn answer(
     let ask = Ask {
         service,
         caller,
+        operation,
+        asked,
         head,
         root: match target.version {
+            None => &connection.origin.own,
             Some(Version::Beta) => &connection.origin.beta,
-            _ => &connection.origin.v1,
+            Some(_) => &connection.origin.v1,
         },
         id: target.id.as_deref().unwrap_or_default(),
         accepted: acceptable.negotiate(&head.headers),
@@ -95,6 +103,7 @@ pub(crate) async fn answer(
         Operation::GetDeviceOverview => managed_devices::overview(&ask).await,
         Operation::GetDeviceManagement => device_management::get(&ask),
         Operation::GetServiceDocument => service_document::get(&ask),
+        Operation::ListAudit => audit::list(&ask).await,
         _ => Err(Failure::NotFound),
     }
 }
@@ -102,6 +111,11 @@ pub(crate) async fn answer(
 impl Ask<'_> {
     fn tenant(&self) -> TenantId {
         self.caller.tenant
+    }
+
+    /// The audit's entry of this request, answered with this status.
+    fn audit(&self, status: StatusCode) -> AuditEntry {
+        self.asked.entry(self.service, Some(self.caller), Some(self.operation), status)
     }
 
     /// The body, which must be JSON.

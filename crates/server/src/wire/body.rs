@@ -54,6 +54,25 @@ pub(crate) async fn read_json(
     patience: Duration,
 ) -> Result<Bytes, BodyError> {
     check_type(headers)?;
+    read(headers, body, limit, patience).await
+}
+
+/// Reads a form of at most `limit` bytes, decompressed if need be; its type is checked by the caller, whose error it is.
+pub(crate) async fn read_form(
+    headers: &HeaderMap,
+    body: &mut RequestBody,
+    limit: usize,
+    patience: Duration,
+) -> Result<Bytes, BodyError> {
+    read(headers, body, limit, patience).await
+}
+
+async fn read(
+    headers: &HeaderMap,
+    body: &mut RequestBody,
+    limit: usize,
+    patience: Duration,
+) -> Result<Bytes, BodyError> {
     let compressed = is_gzip(headers)?;
     let read = timeout(patience, collect(headers, body, limit));
     let bytes = read.await.unwrap_or(Err(BodyError::TooSlow))?;

@@ -18,7 +18,7 @@ mod prefer;
 pub(crate) use accept::{Acceptable, Form};
 pub(crate) use accepted_format::accepted_format;
 pub(crate) use activity::Activity;
-pub(crate) use body::{BodyError, RequestBody, read_json};
+pub(crate) use body::{BodyError, RequestBody, read_form, read_json};
 pub(crate) use compression::{Accepted, Compressor};
 pub(crate) use connection::{Connection, names_its_host};
 pub use forwarded::TrustedProxies;

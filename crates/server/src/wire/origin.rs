@@ -9,6 +9,9 @@ pub(crate) struct Origin {
     pub(crate) v1: String,
     /// The root of its beta.
     pub(crate) beta: String,
+    /// The root of exconn's own routes.
+    pub(crate) own: String,
+    base: String,
     authority: String,
 }
 
@@ -26,12 +29,23 @@ impl Origin {
 
     fn new(base: &str) -> Self {
         let authority = base.split_once("://").map_or(base, |(_, authority)| authority);
-        Self { v1: format!("{base}/v1.0"), beta: format!("{base}/beta"), authority: authority.to_owned() }
+        Self {
+            v1: format!("{base}/v1.0"),
+            beta: format!("{base}/beta"),
+            own: format!("{base}/exconn/v1"),
+            base: base.to_owned(),
+            authority: authority.to_owned(),
+        }
     }
 
     /// Host and port.
     pub(crate) fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// Scheme, host and port.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
     }
 
     /// The address that a client connected to.

@@ -1,12 +1,16 @@
 //! The real service on loopback, over a real store in a folder of its own.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use exconn_model::{ConnectorId, Timestamp};
 use exconn_server::{
     AgentRegistry, App, AppConfig,
-    auth::{Authentication, Keyring, Permission, TokenKind, TokenRequest, issue_token},
+    auth::{Authentication, Keyring, Permission, TokenKind, TokenRequest, TrustedIssuer, issue_token},
     serve,
 };
 use exconn_store::{SqliteOptions, SqliteStore, Store};
@@ -17,7 +21,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::oneshot,
     task::JoinHandle,
     time::timeout,
@@ -80,13 +84,28 @@ impl Server {
     }
 
     pub(crate) async fn start_with(configure: impl FnOnce(&mut AppConfig)) -> Self {
+        Self::start_trusting(Vec::new(), configure).await
+    }
+
+    pub(crate) async fn start_trusting(
+        issuers: Vec<TrustedIssuer>,
+        configure: impl FnOnce(&mut AppConfig),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let server = Self::start_in(folder.path(), configure).await;
+        let server = Self::start_all(folder.path(), issuers, configure).await;
         Self { folder: Some(folder), ..server }
     }
 
     /// In a data directory that outlives the service.
     pub(crate) async fn start_in(folder: &std::path::Path, configure: impl FnOnce(&mut AppConfig)) -> Self {
+        Self::start_all(folder, Vec::new(), configure).await
+    }
+
+    async fn start_all(
+        folder: &std::path::Path,
+        issuers: Vec<TrustedIssuer>,
+        configure: impl FnOnce(&mut AppConfig),
+    ) -> Self {
         let entropy = Arc::new(SeededEntropy::new(7));
         let clock = Arc::new(ManualClock::at(Timestamp::from_unix_seconds(START)));
         let keyring = Keyring::open_or_create(folder, &*entropy).unwrap();
@@ -102,7 +121,7 @@ impl Server {
             store.clone(),
             clock.clone(),
             entropy,
-            Authentication::built_in(&keyring),
+            Authentication::trusting(&keyring, issuers).unwrap(),
             config,
             agents.clone(),
         )
@@ -134,6 +153,14 @@ impl Server {
         timeout(BOUND, self.task).await.unwrap().unwrap();
     }
 
+    /// Ends the service and gives its data directory, where it can be opened again.
+    pub(crate) async fn end_keeping_its_folder(mut self) -> tempfile::TempDir {
+        drop(self.stop.take());
+        timeout(BOUND, self.task).await.unwrap().unwrap();
+        drop(self.store);
+        self.folder
+    }
+
     /// Sends one request as it stands.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
         timeout(BOUND, send(self.address, request)).await.expect("an answer in time")
@@ -145,6 +172,13 @@ impl Server {
             .uri(path)
             .header("host", self.address.to_string())
             .header("authorization", format!("Bearer {}", self.token))
+    }
+
+    /// A `GET` with another token.
+    pub(crate) async fn get_as(&self, token: &str, path: &str) -> Answer {
+        let request =
+            Request::get(path).header("host", "x").header("authorization", format!("Bearer {token}"));
+        self.send(request.body(Full::default()).unwrap()).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -204,7 +238,17 @@ impl Answer {
 }
 
 pub(crate) async fn send(address: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
-    let stream = TcpStream::connect(address).await.unwrap();
+    talk(TcpStream::connect(address).await.unwrap(), request).await
+}
+
+/// Sends a request from another address of this machine.
+pub(crate) async fn send_from(from: IpAddr, to: SocketAddr, request: Request<Full<Bytes>>) -> Answer {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    talk(socket.connect(to).await.unwrap(), request).await
+}
+
+async fn talk(stream: TcpStream, request: Request<Full<Bytes>>) -> Answer {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
     let response = sender.send_request(request).await.unwrap();

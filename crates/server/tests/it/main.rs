@@ -6,7 +6,9 @@
     reason = "in a test a failed expectation is the result"
 )]
 
+mod apps;
 mod audit;
+mod audit_entries;
 mod authorisation;
 mod batch;
 mod bodies;
@@ -20,6 +22,7 @@ mod errors;
 mod exconn;
 mod harness;
 mod http2;
+mod issuers;
 mod keyring;
 mod limits;
 mod lists;
@@ -33,5 +36,6 @@ mod origins;
 mod protocol;
 mod queries;
 mod serving;
+mod sign_in;
 mod throttling;
 mod tls;

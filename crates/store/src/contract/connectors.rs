@@ -35,17 +35,40 @@ pub(super) async fn live_and_die(store: Arc<dyn Store>) {
         status: Some(ConnectorStatus::Connected),
         ..ConnectorChange::default()
     };
-    let changed = store.update_connector(TENANT, made.id, change.clone(), Some(made.revision)).await.unwrap();
+    let changed = store
+        .update_connector(
+            TENANT,
+            made.id,
+            change.clone(),
+            Some(made.revision),
+            world.entry("updateConnector"),
+        )
+        .await
+        .unwrap();
     assert_eq!((changed.server_name.as_deref(), changed.version.as_deref()), (None, Some("7")));
     assert_eq!((changed.last_sync, changed.connector_type), (last_sync, ConnectorType::Dedicated));
     assert_ne!(changed.revision, made.revision);
-    let late = store.update_connector(TENANT, made.id, change, Some(made.revision)).await;
+    let late = store
+        .update_connector(TENANT, made.id, change, Some(made.revision), world.entry("updateConnector"))
+        .await;
     assert!(matches!(late, Err(StoreError::RevisionMismatch)));
-    let late = store.delete_connector(TENANT, made.id, Some(made.revision), world.now()).await;
+    let late = store
+        .delete_connector(TENANT, made.id, Some(made.revision), world.now(), world.entry("deleteConnector"))
+        .await;
     assert!(matches!(late, Err(StoreError::RevisionMismatch)));
-    store.delete_connector(TENANT, made.id, Some(changed.revision), world.now()).await.unwrap();
+    store
+        .delete_connector(
+            TENANT,
+            made.id,
+            Some(changed.revision),
+            world.now(),
+            world.entry("deleteConnector"),
+        )
+        .await
+        .unwrap();
     assert!(matches!(store.connector(TENANT, made.id).await, Err(StoreError::NotFound)));
-    let again = store.delete_connector(TENANT, made.id, None, world.now()).await;
+    let again =
+        store.delete_connector(TENANT, made.id, None, world.now(), world.entry("deleteConnector")).await;
     assert!(matches!(again, Err(StoreError::NotFound)));
 }
 
@@ -108,10 +131,16 @@ pub(super) async fn belong_to_one_tenant(store: Arc<dyn Store>) {
     assert!(store.connectors(STRANGER, &query).await.unwrap().items.is_empty());
     assert_eq!(store.count_connectors(STRANGER, None).await.unwrap(), 0);
     let change = ConnectorChange { version: Some(None), ..ConnectorChange::default() };
-    assert!(matches!(store.update_connector(STRANGER, id, change, None).await, Err(StoreError::NotFound)));
-    assert!(matches!(store.delete_connector(STRANGER, id, None, now).await, Err(StoreError::NotFound)));
+    assert!(matches!(
+        store.update_connector(STRANGER, id, change, None, world.entry("updateConnector")).await,
+        Err(StoreError::NotFound)
+    ));
+    assert!(matches!(
+        store.delete_connector(STRANGER, id, None, now, world.entry("deleteConnector")).await,
+        Err(StoreError::NotFound)
+    ));
     let new = RunId(world.id());
-    let asked = store.request_sync(STRANGER, id, exconn_model::SyncType::Full, new, now).await;
+    let asked = store.request_sync(STRANGER, id, exconn_model::SyncType::Full, new, now, None).await;
     assert!(matches!(asked, Err(StoreError::NotFound)));
     assert!(matches!(store.runs(STRANGER, id, 1).await, Err(StoreError::NotFound)));
     assert!(matches!(store.run(STRANGER, run).await, Err(StoreError::NotFound)));
@@ -131,7 +160,8 @@ pub(super) async fn are_bound_released_and_bound_again(store: Arc<dyn Store>) {
     };
     async fn bind(world: &mut World, identity: &ConnectionIdentity) -> Binding {
         let (id, run, now) = (ConnectorId(world.id()), RunId(world.id()), world.now());
-        world.store.bind(TENANT, identity, id, run, now).await.unwrap()
+        let entry = world.entry("bound");
+        world.store.bind(TENANT, identity, id, run, now, entry).await.unwrap()
     }
     let Binding::Created(first) = bind(&mut world, &identity("1")).await else { panic!("nothing was there") };
     let connector = store.connector(TENANT, first).await.unwrap();
@@ -142,7 +172,7 @@ pub(super) async fn are_bound_released_and_bound_again(store: Arc<dyn Store>) {
     );
     assert_eq!(bind(&mut world, &identity("1")).await, Binding::Bound(first));
     assert_eq!(bind(&mut world, &identity("2")).await, Binding::Bound(first));
-    store.delete_connector(TENANT, first, None, world.now()).await.unwrap();
+    store.delete_connector(TENANT, first, None, world.now(), world.entry("deleteConnector")).await.unwrap();
     assert_eq!(bind(&mut world, &identity("2")).await, Binding::Released);
     let by_server = world.create(named("ex01")).await.id;
     assert_eq!(bind(&mut world, &identity("2")).await, Binding::Bound(by_server));
@@ -150,7 +180,7 @@ pub(super) async fn are_bound_released_and_bound_again(store: Arc<dyn Store>) {
     let by_alias = world.create(alias).await.id;
     assert_eq!(bind(&mut world, &identity("2")).await, Binding::Bound(by_alias), "the alias counts first");
     for id in [by_server, by_alias] {
-        store.delete_connector(TENANT, id, None, world.now()).await.unwrap();
+        store.delete_connector(TENANT, id, None, world.now(), world.entry("deleteConnector")).await.unwrap();
     }
     assert_eq!(bind(&mut world, &identity("2")).await, Binding::Released);
     assert!(
@@ -183,7 +213,10 @@ pub(super) async fn pages_are_complete_while_rows_come_and_go(store: Arc<dyn Sto
         seen.extend(page.items.iter().map(|connector| connector.id));
         world.create(named(&format!("n{}", seen.len() % 9))).await;
         if let Some(id) = goes.pop() {
-            store.delete_connector(TENANT, id, None, world.now()).await.unwrap();
+            store
+                .delete_connector(TENANT, id, None, world.now(), world.entry("deleteConnector"))
+                .await
+                .unwrap();
         }
         if !page.more || seen.len() > 500 {
             break;

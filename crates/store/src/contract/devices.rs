@@ -104,7 +104,7 @@ pub(super) async fn go_with_their_connector(store: Arc<dyn Store>) {
     store.stage(&lease, rows(&devices(0..5))).await.unwrap();
     let first = world.stored().await[0].0;
     assert_eq!(store.device(TENANT, first).await.unwrap().connector, one);
-    store.delete_connector(TENANT, one, None, world.now()).await.unwrap();
+    store.delete_connector(TENANT, one, None, world.now(), world.entry("deleteConnector")).await.unwrap();
     assert_eq!(store.count_devices(TENANT, None).await.unwrap(), 0);
     assert!(matches!(store.device(TENANT, first).await, Err(StoreError::NotFound)));
     assert!(matches!(store.apply_stage(&lease, world.end(true)).await, Err(StoreError::LeaseLost)));

@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failed expectation is the result")]
 
+mod applications;
+mod audit;
 mod connectors;
 mod devices;
 mod oracle;
@@ -26,6 +28,11 @@ where
     connectors::belong_to_one_tenant(empty_store()).await;
     connectors::are_bound_released_and_bound_again(empty_store()).await;
     connectors::pages_are_complete_while_rows_come_and_go(empty_store()).await;
+    applications::are_registered_changed_and_removed(empty_store()).await;
+    applications::belong_to_one_tenant(empty_store()).await;
+    applications::hand_over_from_credential_to_credential(empty_store()).await;
+    audit::tells_every_change_and_no_failed_one(empty_store()).await;
+    audit::is_listed_filtered_and_counted(empty_store()).await;
     runs::are_coalesced(empty_store()).await;
     runs::are_leased_fenced_and_abandoned(empty_store()).await;
     runs::leave_a_history(empty_store()).await;

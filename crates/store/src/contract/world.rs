@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use exconn_model::{
-    Connector, ConnectorChange, ConnectorDraft, ConnectorId, ConnectorStatus, DeviceId, ObservedDevice,
-    RunId, SyncCounts, SyncType, TenantId, Timestamp,
+    AuditActor, AuditEntry, AuditId, Connector, ConnectorChange, ConnectorDraft, ConnectorId,
+    ConnectorStatus, DeviceId, ObservedDevice, RunId, SyncCounts, SyncType, TenantId, Timestamp,
 };
 use exconn_odata::query::Query;
 use uuid::Uuid;
@@ -38,9 +38,17 @@ impl World {
         Uuid::from_u128(self.next)
     }
 
+    /// An audit entry for a change that is about to be made.
+    pub(super) fn entry(&mut self, action: &str) -> AuditEntry {
+        let id = AuditId(self.id());
+        let entry = AuditEntry::new(id, TENANT, self.now, AuditActor::Application);
+        AuditEntry { action: Some(action.to_owned()), ..entry }
+    }
+
     pub(super) async fn create(&mut self, draft: ConnectorDraft) -> Connector {
         let (id, run) = (ConnectorId(self.id()), RunId(self.id()));
-        self.store.create_connector(TENANT, id, draft, run, self.now).await.unwrap()
+        let entry = self.entry("createConnector");
+        self.store.create_connector(TENANT, id, draft, run, self.now, entry).await.unwrap()
     }
 
     /// A connector without an open run.
@@ -58,7 +66,8 @@ impl World {
 
     pub(super) async fn request(&mut self, connector: ConnectorId, kind: SyncType) -> crate::RequestedSync {
         let run = RunId(self.id());
-        self.store.request_sync(TENANT, connector, kind, run, self.now).await.unwrap()
+        let entry = self.entry("syncConnector");
+        self.store.request_sync(TENANT, connector, kind, run, self.now, Some(entry)).await.unwrap()
     }
 
     /// Runs the open run with these devices to its good end.

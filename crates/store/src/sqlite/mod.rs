@@ -1,5 +1,7 @@
 //! The store in one SQLite file.
 
+mod applications;
+mod audit;
 mod bindings;
 mod bulk;
 mod connectors;
@@ -22,8 +24,9 @@ use std::{
 
 use async_trait::async_trait;
 use exconn_model::{
-    Connector, ConnectorChange, ConnectorDraft, ConnectorId, DeviceId, DeviceOverview, MobileDevice, RunId,
-    RunOutcome, SyncCounts, SyncRun, SyncType, TenantId, Timestamp,
+    Application, ApplicationChange, ApplicationId, AuditEntry, Connector, ConnectorChange, ConnectorDraft,
+    ConnectorId, Credential, DeviceId, DeviceOverview, MobileDevice, RunId, RunOutcome, SyncCounts, SyncRun,
+    SyncType, TenantId, Timestamp,
 };
 use exconn_odata::query::{Filter, Query};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -84,6 +87,21 @@ impl SqliteStore {
         self.writer.grouped(work).await
     }
 
+    /// Runs one writing transaction and writes its audit entry with it.
+    async fn write_audited<T, F>(&self, entry: AuditEntry, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Transaction<'_>) -> Result<T, StoreError> + Send + 'static,
+    {
+        let keep = self.options.audit_entries;
+        self.write(move |tx| {
+            let result = work(tx)?;
+            audit::insert(tx, &entry, keep)?;
+            Ok(result)
+        })
+        .await
+    }
+
     /// Runs a query that may take long on the blocking pool.
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
@@ -133,8 +151,9 @@ impl Store for SqliteStore {
         draft: ConnectorDraft,
         run: RunId,
         now: Timestamp,
+        audit: AuditEntry,
     ) -> Result<Connector, StoreError> {
-        self.write(move |tx| {
+        self.write_audited(audit, move |tx| {
             connectors::insert(tx, tenant, id, &draft)?;
             runs::insert(tx, tenant, id, SyncType::Full, run, now)?;
             connectors::get(tx, tenant, id)
@@ -162,8 +181,9 @@ impl Store for SqliteStore {
         id: ConnectorId,
         change: ConnectorChange,
         expected: Option<i64>,
+        audit: AuditEntry,
     ) -> Result<Connector, StoreError> {
-        self.write(move |tx| {
+        self.write_audited(audit, move |tx| {
             connectors::check_revision(tx, tenant, id, expected)?;
             connectors::update(tx, tenant, id, change.clone())?;
             connectors::get(tx, tenant, id)
@@ -177,12 +197,15 @@ impl Store for SqliteStore {
         id: ConnectorId,
         expected: Option<i64>,
         now: Timestamp,
+        audit: AuditEntry,
     ) -> Result<(), StoreError> {
+        let keep = self.options.audit_entries;
         let delete = move |tx: &Transaction<'_>| {
             connectors::check_revision(tx, tenant, id, expected)?;
             devices::delete_all(tx, id)?;
             runs::cancel_open(tx, id, now)?;
-            connectors::delete(tx, tenant, id)
+            connectors::delete(tx, tenant, id)?;
+            audit::insert(tx, &audit, keep)
         };
         // It may have a million devices.
         self.writer.alone(move |connection| in_transaction(connection, delete)).await
@@ -195,12 +218,16 @@ impl Store for SqliteStore {
         kind: SyncType,
         run: RunId,
         now: Timestamp,
+        audit: Option<AuditEntry>,
     ) -> Result<RequestedSync, StoreError> {
-        self.write(move |tx| {
+        let request = move |tx: &Transaction<'_>| {
             connectors::get(tx, tenant, connector)?;
             runs::request(tx, tenant, connector, kind, run, now)
-        })
-        .await
+        };
+        match audit {
+            Some(audit) => self.write_audited(audit, request).await,
+            None => self.write(request).await,
+        }
     }
 
     async fn runs(
@@ -245,6 +272,7 @@ impl Store for SqliteStore {
         connector: ConnectorId,
         run: RunId,
         now: Timestamp,
+        audit: AuditEntry,
     ) -> Result<Binding, StoreError> {
         let wanted = connection.clone();
         // Almost always the binding stands already, and looking does not keep writers waiting.
@@ -252,10 +280,18 @@ impl Store for SqliteStore {
             let wanted = wanted.clone();
             self.read(move |connection| bindings::standing(connection, tenant, &wanted)).await?
         };
-        match standing {
-            Some(binding) => Ok(binding),
-            None => self.write(move |tx| bindings::bind(tx, tenant, &wanted, connector, run, now)).await,
+        if let Some(binding) = standing {
+            return Ok(binding);
         }
+        let keep = self.options.audit_entries;
+        self.write(move |tx| {
+            let binding = bindings::bind(tx, tenant, &wanted, connector, run, now)?;
+            if let Binding::Created(_) = binding {
+                audit::insert(tx, &audit, keep)?;
+            }
+            Ok(binding)
+        })
+        .await
     }
 
     async fn sync_history(
@@ -354,6 +390,76 @@ impl Store for SqliteStore {
             runs::end(tx, lease.run.id, &outcome, counts, now)
         })
         .await
+    }
+
+    async fn create_application(
+        &self,
+        application: Application,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError> {
+        self.write_audited(audit, move |tx| applications::insert(tx, &application)).await
+    }
+
+    async fn application(&self, tenant: TenantId, id: ApplicationId) -> Result<Application, StoreError> {
+        self.readers.inline(|connection| applications::get(connection, tenant, id)).await
+    }
+
+    async fn applications(&self, tenant: TenantId) -> Result<Vec<Application>, StoreError> {
+        self.read(move |connection| applications::all(connection, tenant)).await
+    }
+
+    async fn update_application(
+        &self,
+        tenant: TenantId,
+        id: ApplicationId,
+        change: ApplicationChange,
+        audit: AuditEntry,
+    ) -> Result<Application, StoreError> {
+        self.write_audited(audit, move |tx| {
+            applications::update(tx, tenant, id, &change)?;
+            applications::get(tx, tenant, id)
+        })
+        .await
+    }
+
+    async fn add_credential(
+        &self,
+        tenant: TenantId,
+        id: ApplicationId,
+        credential: Credential,
+        others_end: Option<Timestamp>,
+        now: Timestamp,
+        audit: AuditEntry,
+    ) -> Result<Application, StoreError> {
+        self.write_audited(audit, move |tx| {
+            applications::add_credential(tx, tenant, id, &credential, others_end, now)?;
+            applications::get(tx, tenant, id)
+        })
+        .await
+    }
+
+    async fn delete_application(
+        &self,
+        tenant: TenantId,
+        id: ApplicationId,
+        audit: AuditEntry,
+    ) -> Result<(), StoreError> {
+        self.write_audited(audit, move |tx| applications::delete(tx, tenant, id)).await
+    }
+
+    async fn record(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
+        let keep = self.options.audit_entries;
+        self.write(move |tx| entries.iter().try_for_each(|entry| audit::insert(tx, entry, keep))).await
+    }
+
+    async fn audit(&self, tenant: TenantId, query: &Query) -> Result<Page<AuditEntry>, StoreError> {
+        let query = query.clone();
+        self.read(move |connection| audit::list(connection, tenant, &query)).await
+    }
+
+    async fn count_audit(&self, tenant: TenantId, filter: Option<&Filter>) -> Result<u64, StoreError> {
+        let filter = filter.cloned();
+        self.read(move |connection| audit::count(connection, tenant, filter.as_ref())).await
     }
 
     async fn size(&self) -> Result<u64, StoreError> {

@@ -21,8 +21,11 @@ pub(super) const STAGING: &str = "staging";
 /// `exco` in ASCII: marks the file as ours (`PRAGMA application_id`).
 const APPLICATION: i64 = 0x6578_636f;
 /// One file for each version of the schema, in order. A released one never changes.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_query_indexes.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_query_indexes.sql"),
+    include_str!("migrations/0003_applications_and_audit.sql"),
+];
 const PAGE_BYTES: u32 = 8192;
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -35,11 +38,13 @@ pub struct SqliteOptions {
     pub cache_kib: u32,
     /// The most pages of 8 KiB that the database may have; no bound but SQLite's where absent.
     pub max_pages: Option<u32>,
+    /// The newest entries of the audit that are kept; older ones go as new ones come.
+    pub audit_entries: u64,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 3, cache_kib: 768, max_pages: None }
+        Self { readers: 3, cache_kib: 768, max_pages: None, audit_entries: 100_000 }
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use exconn_model::{ConnectorDraft, ConnectorId, ObservedDevice, RunId, SyncType, TenantId, Timestamp};
+use exconn_model::{
+    AuditActor, AuditEntry, AuditId, ConnectorDraft, ConnectorId, ObservedDevice, RunId, SyncType, TenantId,
+    Timestamp,
+};
+use exconn_odata::query::Query;
 use exconn_store::{DeviceRow, LeasedRun, SqliteOptions, SqliteStore, Store, StoreError};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -22,7 +26,8 @@ async fn create(store: &SqliteStore, id: ConnectorId) -> Result<(), StoreError> 
     let run = RunId(Uuid::from_u128(id.0.as_u128() + 1_000_000));
     let text = "x".repeat(1000);
     let draft = ConnectorDraft { server_name: Some(text), ..ConnectorDraft::default() };
-    store.create_connector(TENANT, id, draft, run, now()).await.map(drop)
+    let entry = AuditEntry::new(AuditId(run.0), TENANT, now(), AuditActor::Application);
+    store.create_connector(TENANT, id, draft, run, now(), entry).await.map(drop)
 }
 
 async fn lease(store: &SqliteStore) -> Option<LeasedRun> {
@@ -99,7 +104,7 @@ fn a_newer_schema_is_refused() {
     let connection = rusqlite::Connection::open(folder.path().join("exconn.db")).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
-    assert!(matches!(open(folder.path()), Err(StoreError::NewerSchema { found: 99, known: 2 })));
+    assert!(matches!(open(folder.path()), Err(StoreError::NewerSchema { found: 99, known: 3 })));
 }
 
 #[tokio::test]
@@ -187,4 +192,28 @@ async fn devices_of_the_first_schema_are_kept() {
         },
     });
     assert_eq!(devices, expected.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_audit_keeps_the_newest_entries() {
+    let folder = TempDir::new().unwrap();
+    let entries = |from: u128, to: u128| -> Vec<AuditEntry> {
+        let one =
+            |number| AuditEntry::new(AuditId(Uuid::from_u128(number)), TENANT, now(), AuditActor::Unknown);
+        (from..to).map(one).collect()
+    };
+    let ids = |store: SqliteStore| async move {
+        let query = Query { limit: 1000, ..Query::default() };
+        let page = store.audit(TENANT, &query).await.unwrap();
+        page.items.into_iter().map(|entry| entry.id.0.as_u128()).collect::<Vec<_>>()
+    };
+    let keep = |audit_entries| SqliteOptions { audit_entries, ..SqliteOptions::default() };
+    let store = SqliteStore::open(folder.path(), keep(300)).unwrap();
+    store.record(entries(0, 500)).await.unwrap();
+    assert_eq!(ids(store).await, (200..500).collect::<Vec<_>>());
+    // A lowered bound is reached step by step.
+    let store = SqliteStore::open(folder.path(), keep(10)).unwrap();
+    store.record(entries(500, 501)).await.unwrap();
+    store.record(entries(501, 505)).await.unwrap();
+    assert_eq!(ids(store).await, (495..505).collect::<Vec<_>>());
 }

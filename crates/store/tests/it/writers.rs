@@ -3,7 +3,8 @@
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use exconn_model::{
-    Connector, ConnectorChange, ConnectorDraft, ConnectorId, RunId, SyncType, TenantId, Timestamp,
+    AuditActor, AuditEntry, AuditId, Connector, ConnectorChange, ConnectorDraft, ConnectorId, RunId,
+    SyncType, TenantId, Timestamp,
 };
 use exconn_store::{SqliteOptions, SqliteStore, Store, StoreError};
 use rusqlite::Connection;
@@ -28,6 +29,10 @@ fn now() -> Timestamp {
     Timestamp::from_unix_seconds(1_800_000_000)
 }
 
+fn entry() -> AuditEntry {
+    AuditEntry::new(AuditId(Uuid::from_u128(1)), TENANT, now(), AuditActor::Application)
+}
+
 impl Scene {
     fn new(options: SqliteOptions) -> Self {
         let folder = TempDir::new().unwrap();
@@ -40,7 +45,7 @@ impl Scene {
         tokio::spawn(async move {
             let draft = ConnectorDraft { server_name: Some(name), ..ConnectorDraft::default() };
             let run = RunId(Uuid::from_u128(9_000_000 + number as u128));
-            store.create_connector(TENANT, id(number), draft, run, now()).await
+            store.create_connector(TENANT, id(number), draft, run, now(), entry()).await
         })
     }
 
@@ -48,7 +53,9 @@ impl Scene {
         let change =
             ConnectorChange { server_name: Some(Some(name.to_owned())), ..ConnectorChange::default() };
         let store = self.store.clone();
-        tokio::spawn(async move { store.update_connector(TENANT, id(number), change, Some(expected)).await })
+        tokio::spawn(async move {
+            store.update_connector(TENANT, id(number), change, Some(expected), entry()).await
+        })
     }
 
     async fn count(&self) -> u64 {
@@ -147,7 +154,7 @@ async fn one_that_is_refused_takes_nothing_from_the_others() {
     let half = {
         let (store, run) = (scene.store.clone(), RunId(Uuid::from_u128(9_000_001)));
         tokio::spawn(async move {
-            store.create_connector(TENANT, id(2), ConnectorDraft::default(), run, now()).await
+            store.create_connector(TENANT, id(2), ConnectorDraft::default(), run, now(), entry()).await
         })
     };
     let last = scene.create(3, "three");
@@ -248,12 +255,14 @@ async fn changes_keep_their_order_around_one_that_is_alone() {
     let renamed = scene.rename(0, "b", made.revision);
     let deleted = {
         let store = scene.store.clone();
-        tokio::spawn(async move { store.delete_connector(TENANT, id(0), Some(2), now()).await })
+        tokio::spawn(async move { store.delete_connector(TENANT, id(0), Some(2), now(), entry()).await })
     };
     let asked = {
         let store = scene.store.clone();
         let run = RunId(Uuid::from_u128(5));
-        tokio::spawn(async move { store.request_sync(TENANT, id(0), SyncType::Delta, run, now()).await })
+        tokio::spawn(async move {
+            store.request_sync(TENANT, id(0), SyncType::Delta, run, now(), Some(entry())).await
+        })
     };
     all_have_asked().await;
     lock.execute_batch("ROLLBACK").unwrap();

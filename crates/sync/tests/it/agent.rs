@@ -2,8 +2,9 @@ use std::{sync::Arc, time::Duration};
 
 use exconn_exchange::{DeviceScope, Exchange, ExchangeError};
 use exconn_model::{
-    Clock, Connector, ConnectorChange, ConnectorDraft, ConnectorId, ConnectorStatus, ConnectorType, Entropy,
-    FailureKind, MobileDevice, RunId, RunState, SyncRun, SyncType, TenantId, Timestamp,
+    AuditActor, AuditEntry, AuditId, Clock, Connector, ConnectorChange, ConnectorDraft, ConnectorId,
+    ConnectorStatus, ConnectorType, Entropy, FailureKind, MobileDevice, RunId, RunState, SyncRun, SyncType,
+    TenantId, Timestamp,
 };
 use exconn_odata::query::Query;
 use exconn_store::{ConnectionIdentity, SqliteOptions, SqliteStore, Store};
@@ -92,6 +93,11 @@ impl World {
         devices
     }
 
+    fn entry(&self) -> AuditEntry {
+        let id = AuditId(self.entropy.uuid());
+        AuditEntry::new(id, TENANT, self.clock.now(), AuditActor::Application)
+    }
+
     async fn latest(&self) -> Option<SyncRun> {
         let query = Query { limit: 1, ..Query::default() };
         let connector = self.store.connectors(TENANT, &query).await.unwrap().items.pop()?;
@@ -112,7 +118,7 @@ impl World {
         let known = self.latest().await.map(|run| run.id);
         let id = self.connector().await.id;
         self.store
-            .request_sync(TENANT, id, kind, RunId(self.entropy.uuid()), self.clock.now())
+            .request_sync(TENANT, id, kind, RunId(self.entropy.uuid()), self.clock.now(), None)
             .await
             .unwrap();
         self.signals.wake(id);
@@ -284,7 +290,7 @@ async fn a_deleted_connector_ends_its_sync_and_is_not_created_again() {
     world.start();
     wait_until(BOUND, || async { world.latest().await.is_some_and(|run| run.counts.seen == 20) }).await;
     let id = world.connector().await.id;
-    world.store.delete_connector(TENANT, id, None, world.clock.now()).await.unwrap();
+    world.store.delete_connector(TENANT, id, None, world.clock.now(), world.entry()).await.unwrap();
     world.exchange.gate.add_permits(1);
     wait_until(BOUND, || async { !world.signals.is_served(id) }).await;
     assert_eq!(world.store.count_connectors(TENANT, None).await.unwrap(), 0);
@@ -295,7 +301,7 @@ async fn a_deleted_connector_ends_its_sync_and_is_not_created_again() {
         ConnectorChange { exchange_alias: Some(Some("contoso".into())), ..ConnectorChange::default() };
     let draft = ConnectorDraft::default().with(change);
     let run = RunId(world.entropy.uuid());
-    world.store.create_connector(TENANT, id, draft, run, world.clock.now()).await.unwrap();
+    world.store.create_connector(TENANT, id, draft, run, world.clock.now(), world.entry()).await.unwrap();
     world.signals.wake(id);
     wait_until(BOUND, || async { world.signals.is_served(id) }).await;
     let run = world.ended(None).await;

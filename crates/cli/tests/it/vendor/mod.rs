@@ -6,6 +6,7 @@
 mod javascript;
 mod python;
 mod rust;
+mod sign_in;
 mod tls;
 
 use std::process::Command;

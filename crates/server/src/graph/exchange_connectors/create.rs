@@ -1,4 +1,4 @@
-use exconn_model::{ConnectorDraft, ConnectorId, RunId};
+use exconn_model::{AuditEntry, ConnectorDraft, ConnectorId, RunId};
 use http::{
     HeaderValue, StatusCode,
     header::{HeaderName, LOCATION},
@@ -21,7 +21,12 @@ pub(in crate::graph) async fn create(ask: &Ask<'_>, body: &mut RequestBody) -> R
     let service = ask.service;
     let (id, run) = (ConnectorId(service.entropy.uuid()), RunId(service.entropy.uuid()));
     let draft = ConnectorDraft::default().with(change);
-    let connector = service.store.create_connector(ask.tenant(), id, draft, run, service.clock.now()).await?;
+    let status = entity::status_of_change(ask, StatusCode::CREATED);
+    let audit = AuditEntry { created: Some(id.0), ..ask.audit(status) };
+    let connector = service
+        .store
+        .create_connector(ask.tenant(), id, draft, run, service.clock.now(), audit.clone())
+        .await?;
     service.agents.wake(id);
     let location = HeaderValue::try_from(format!("{}/{SET}/{id}", ask.root)).ok();
     let mut reply =
@@ -30,6 +35,5 @@ pub(in crate::graph) async fn create(ask: &Ask<'_>, body: &mut RequestBody) -> R
         // Without a body the id stands here (OData 4.0 protocol, 8.3.3).
         reply = reply.with_header(HeaderName::from_static("odata-entityid"), location);
     }
-    reply.created = Some(id.0);
-    Ok(reply)
+    Ok(reply.with_audit(audit))
 }

@@ -1,3 +1,5 @@
+use http::StatusCode;
+
 use super::id;
 use crate::{
     failure::Failure,
@@ -13,8 +15,9 @@ pub(in crate::graph) async fn delete(ask: &Ask<'_>) -> Result<Reply, Failure> {
     let conditions = etag::conditions(&ask.head.headers);
     let current = async { Ok::<_, Failure>(store.connector(tenant, id).await?.revision) };
     let expected = conditions.changing(current).await?;
-    store.delete_connector(tenant, id, expected, ask.service.clock.now()).await?;
+    let audit = ask.audit(StatusCode::NO_CONTENT);
+    store.delete_connector(tenant, id, expected, ask.service.clock.now(), audit.clone()).await?;
     // Its agent may be in the middle of a run that no longer counts.
     ask.service.agents.wake(id);
-    Ok(Reply::empty())
+    Ok(Reply::empty().with_audit(audit))
 }

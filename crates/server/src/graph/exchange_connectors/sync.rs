@@ -1,4 +1,5 @@
 use exconn_model::{RunId, SyncType};
+use http::StatusCode;
 
 use super::id;
 use crate::{
@@ -22,7 +23,9 @@ pub(in crate::graph) async fn sync(ask: &Ask<'_>, body: &mut RequestBody) -> Res
         return Err(Failure::IfMatch);
     }
     let run = RunId(service.entropy.uuid());
-    service.store.request_sync(ask.tenant(), id, kind, run, service.clock.now()).await?;
+    let audit = ask.audit(StatusCode::NO_CONTENT);
+    let now = service.clock.now();
+    service.store.request_sync(ask.tenant(), id, kind, run, now, Some(audit.clone())).await?;
     service.agents.wake(id);
-    Ok(Reply::empty())
+    Ok(Reply::empty().with_audit(audit))
 }

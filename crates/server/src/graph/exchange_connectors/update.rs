@@ -17,6 +17,8 @@ pub(in crate::graph) async fn update(ask: &Ask<'_>, body: &mut RequestBody) -> R
     let change = change::for_update(&ask.json(body).await?, ask.id)?;
     let conditions = etag::conditions(&ask.head.headers);
     let current = async { Ok::<_, Failure>(store.connector(tenant, id).await?.revision) };
-    let connector = store.update_connector(tenant, id, change, conditions.changing(current).await?).await?;
-    entity::changed(ask, SET, &connector, StatusCode::OK)
+    let expected = conditions.changing(current).await?;
+    let audit = ask.audit(entity::status_of_change(ask, StatusCode::OK));
+    let connector = store.update_connector(tenant, id, change, expected, audit.clone()).await?;
+    Ok(entity::changed(ask, SET, &connector, StatusCode::OK)?.with_audit(audit))
 }

@@ -1,0 +1,155 @@
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use exconn_model::{AuditActor, AuditEntry, AuditId, AuditOutcome, Clock, Entropy, TenantId, Timestamp};
+use exconn_store::Store;
+use tokio::{sync::Notify, time::sleep};
+
+/// Entries that wait to be written.
+const MAX_WAITING: usize = 1024;
+/// Entries of one transaction.
+const BATCH: usize = 256;
+/// Refusals that are recorded at once.
+const BURST: u64 = 200;
+/// Refusals that are recorded each second in the long run.
+const RATE: u64 = 20;
+/// How long entries gather before the next transaction: under a flood, a few writes a second and not one for each.
+const GATHERING: Duration = Duration::from_millis(250);
+/// How long to wait after the store failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Writes entries that belong to no change, behind the requests' backs. A flood of refusals neither waits for the
+/// database nor fills it: what is too much is counted, and the count is written instead.
+pub(crate) struct Recorder {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    tenant: TenantId,
+    waiting: Mutex<Waiting>,
+    wake: Notify,
+}
+
+struct Waiting {
+    entries: VecDeque<AuditEntry>,
+    /// Refusals that were too many since the last note.
+    dropped: u64,
+    /// Refusals that may still be recorded at once, and when that was last counted up.
+    allowance: u64,
+    counted: Timestamp,
+}
+
+impl Recorder {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        tenant: TenantId,
+    ) -> Self {
+        let waiting =
+            Waiting { entries: VecDeque::new(), dropped: 0, allowance: BURST, counted: clock.now() };
+        Self { store, clock, entropy, tenant, waiting: Mutex::new(waiting), wake: Notify::new() }
+    }
+
+    /// Takes the entry of a refusal, unless there are too many.
+    pub(crate) fn refusal(&self, entry: AuditEntry) {
+        let mut waiting = self.waiting();
+        waiting.allow(self.clock.now());
+        if waiting.allowance == 0 || waiting.entries.len() >= MAX_WAITING {
+            waiting.dropped = waiting.dropped.saturating_add(1);
+        } else {
+            waiting.allowance -= 1;
+            waiting.entries.push_back(entry);
+        }
+        self.wake.notify_one();
+    }
+
+    /// Takes the entry of something that was done.
+    pub(crate) fn done(&self, entry: AuditEntry) {
+        let mut waiting = self.waiting();
+        if waiting.entries.len() >= MAX_WAITING {
+            waiting.dropped = waiting.dropped.saturating_add(1);
+        } else {
+            waiting.entries.push_back(entry);
+        }
+        self.wake.notify_one();
+    }
+
+    /// Writes for as long as it is polled.
+    pub(crate) async fn run(&self) {
+        loop {
+            self.wake.notified().await;
+            while self.write().await {
+                sleep(GATHERING).await;
+            }
+        }
+    }
+
+    /// Writes what waits; for the end of the service.
+    pub(crate) async fn finish(&self) {
+        while self.write().await {}
+    }
+
+    /// Writes a batch; false once nothing waits, or nothing can be written now.
+    async fn write(&self) -> bool {
+        let (mut batch, dropped) = {
+            let mut waiting = self.waiting();
+            let batch: Vec<_> = {
+                let number = waiting.entries.len().min(BATCH);
+                waiting.entries.drain(..number).collect()
+            };
+            // The note is one more entry, so it waits until a flood has ebbed away.
+            let dropped = if waiting.entries.is_empty() { std::mem::take(&mut waiting.dropped) } else { 0 };
+            (batch, dropped)
+        };
+        if dropped > 0 {
+            batch.push(self.note(dropped));
+        }
+        if batch.is_empty() {
+            return false;
+        }
+        let lost = batch.len() as u64;
+        match self.store.record(batch).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "audit entries could not be written"
+                );
+                self.waiting().dropped += dropped + lost;
+                sleep(PAUSE).await;
+                false
+            }
+        }
+    }
+
+    fn note(&self, dropped: u64) -> AuditEntry {
+        let id = AuditId(self.entropy.uuid());
+        let entry = AuditEntry {
+            action: Some("notRecorded".to_owned()),
+            outcome: AuditOutcome::Refused,
+            detail: Some(format!("{dropped} entries were not recorded: there were too many at once")),
+            ..AuditEntry::new(id, self.tenant, self.clock.now(), AuditActor::Service)
+        };
+        super::log(&entry);
+        entry
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// Counts up what may be recorded, by whole seconds.
+    fn allow(&mut self, now: Timestamp) {
+        let seconds = now.unix_seconds().saturating_sub(self.counted.unix_seconds());
+        if seconds != 0 {
+            let more = u64::try_from(seconds).unwrap_or(0).saturating_mul(RATE);
+            self.allowance = self.allowance.saturating_add(more).min(BURST);
+            self.counted = now;
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The audit as it is stored and read.
+
+use std::time::Duration;
+
+use exconn_odata::query::Query;
+use exconn_server::auth::{Permission, TokenKind};
+use exconn_testkit::wait_until;
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{BOUND, CONNECTORS, Server, open_store, token_of},
+    sign_in::{get_token, with_secret},
+};
+
+const AUDIT: &str = "/exconn/v1/audit";
+
+async fn entries(server: &Server, query: &str) -> Vec<Value> {
+    let answer = server.get(&format!("{AUDIT}?{query}")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["value"].as_array().unwrap().clone()
+}
+
+/// Waits until so many entries are there: refusals are written behind the answers.
+async fn written(server: &Server, query: &str, number: usize) -> Vec<Value> {
+    wait_until(BOUND, || async { entries(server, query).await.len() == number }).await;
+    entries(server, query).await
+}
+
+#[tokio::test]
+async fn changes_refusals_and_sign_ins_can_be_read() {
+    let server = Server::start().await;
+    let step = || server.clock.advance(Duration::from_secs(1));
+    let created = server.write("POST", CONNECTORS, r#"{"serverName":"private"}"#).await;
+    let id = created.json()["id"].as_str().unwrap().to_owned();
+    let path = format!("{CONNECTORS}/{id}");
+    step();
+    server.write("PATCH", &path, r#"{"status":null}"#).await.error(400);
+    step();
+    let reader = token_of(&server.keyring, &[Permission::ServiceConfigRead], TokenKind::Application);
+    for authorization in [format!("Bearer {reader}"), "Bearer forged".to_owned()] {
+        let request = http::Request::delete(&path).header("host", "x").header("authorization", authorization);
+        server.send(request.body(Full::default()).unwrap()).await;
+        step();
+    }
+    let app = json!({"displayName": "script", "permissions": ["AuditLog.Read.All"]});
+    let app = server.write("POST", "/exconn/v1/apps", app.to_string()).await.json();
+    step();
+    get_token(&server, &app).await;
+    step();
+    let mut wrong = app.clone();
+    wrong["secretText"] = "wrong".into();
+    with_secret(&server, &wrong).await;
+    step();
+    server.get(&path).await;
+    server.delete(&path).await;
+
+    let all = written(&server, "", 8).await;
+    let line = |entry: &Value| {
+        ["actor", "action", "outcome", "status", "detail"].map(|name| match &entry[name] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    };
+    let seen: Vec<_> = all.iter().map(line).collect();
+    let wanted = [
+        ["user", "deleteConnector", "done", "204", "null"],
+        ["unknown", "issueToken", "refused", "401", "invalid_client AADSTS7000215"],
+        ["application", "issueToken", "done", "200", "null"],
+        ["user", "createApplication", "done", "201", "AuditLog.Read.All"],
+        ["unknown", "null", "refused", "401", "InvalidAuthenticationToken"],
+        ["application", "deleteConnector", "refused", "403", "Forbidden"],
+        ["user", "updateConnector", "refused", "400", "BadRequest"],
+        ["user", "createConnector", "done", "201", "null"],
+    ];
+    assert_eq!(seen, wanted.map(|line| line.map(str::to_owned)), "the newest is first");
+    let first = all.last().unwrap();
+    assert_eq!(first["subject"], "ann@contoso.com");
+    assert_eq!((&first["created"], &first["address"]), (&id.clone().into(), &"127.0.0.1".into()));
+    assert_eq!(first["requestId"].as_str(), created.header("request-id"));
+    assert_eq!((&first["method"], &first["resource"]), (&"POST".into(), &CONNECTORS.into()));
+    assert_eq!((&all[2]["application"], &all[2]["subjectName"]), (&app["id"], &"script".into()));
+
+    let refused = entries(&server, "$filter=outcome%20eq%20'refused'&$orderby=dateTime&$select=status").await;
+    assert_eq!(
+        refused.iter().map(|entry| entry["status"].as_u64().unwrap()).collect::<Vec<_>>(),
+        [400, 403, 401, 401]
+    );
+    assert_eq!(entries(&server, "$filter=status%20eq%20403").await.len(), 1);
+    let page = server.get(&format!("{AUDIT}?$top=3&$count=true")).await.json();
+    assert_eq!((&page["@odata.count"], page["value"].as_array().unwrap().len()), (&8.into(), 3));
+    let next = page["@odata.nextLink"].as_str().unwrap();
+    let next = next.strip_prefix(&format!("http://{}", server.address)).unwrap();
+    assert_eq!(server.get(next).await.json()["value"][0], all[3]);
+    let text = serde_json::to_string(&all).unwrap();
+    for secret in ["private", "forged", reader.as_str(), app["secretText"].as_str().unwrap()] {
+        assert!(!text.contains(secret), "the audit holds {secret}");
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_refusals_neither_stalls_nor_fills() {
+    let server = Server::start().await;
+    let forged = || server.get_as("forged.token.text", CONNECTORS);
+    for _ in 0..10 {
+        futures_util::future::join_all((0..50).map(|_| forged())).await;
+    }
+    assert_eq!(server.get(CONNECTORS).await.status, 200);
+    let note = written(&server, "$filter=action%20eq%20'notRecorded'", 1).await.remove(0);
+    assert_eq!(note["actor"], "service");
+    let stored = server.get(&format!("{AUDIT}?$top=0&$count=true")).await.json();
+    let stored = stored["@odata.count"].as_u64().unwrap();
+    assert!((200..210).contains(&stored), "{stored}");
+    // Later ones are recorded again, and none is lost when the service ends.
+    server.clock.advance(Duration::from_secs(2));
+    forged().await;
+    let folder = server.end_keeping_its_folder().await;
+    let store = open_store(folder.path());
+    let tenant = exconn_server::auth::Keyring::open(folder.path()).unwrap().tenant();
+    let entries = store.audit(tenant, &Query { limit: 1000, ..Query::default() }).await.unwrap().items;
+    let dropped: u64 = entries
+        .iter()
+        .filter_map(|entry| entry.detail.as_ref()?.split(' ').next()?.parse::<u64>().ok())
+        .sum();
+    let recorded = entries.iter().filter(|entry| entry.status == Some(401)).count() as u64;
+    assert_eq!(recorded + dropped, 501);
+}
+
+#[tokio::test]
+async fn nothing_changes_without_its_entry() {
+    let server = Server::start().await;
+    let accept = |name: &'static str, value: &'static str| {
+        server.request("POST", CONNECTORS).header("content-type", "application/json").header(name, value)
+    };
+    let unanswerable = accept("accept", "text/html").body(Full::from("{}")).unwrap();
+    assert_eq!(server.send(unanswerable).await.status, 406);
+    assert!(server.get(CONNECTORS).await.ids().is_empty(), "what cannot be answered is not done");
+    let minimal = accept("prefer", "return=minimal").body(Full::from("{}")).unwrap();
+    assert_eq!(server.send(minimal).await.status, 204);
+    let done = entries(&server, "$filter=outcome%20eq%20'done'").await;
+    assert_eq!(done.len(), 1);
+    assert_eq!(done[0]["status"], 204);
+    server.end().await;
+}
