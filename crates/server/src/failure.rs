@@ -33,6 +33,8 @@ pub(crate) enum Failure {
     UnknownVersion(String),
     #[error("unknown segment")]
     UnknownSegment { name: String, accepted: &'static str },
+    #[error("no such route")]
+    UnknownRoute,
     #[error("no such resource")]
     NotFound,
     #[error("method not allowed")]
@@ -67,7 +69,7 @@ impl Failure {
         match self {
             Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
-            Self::UnknownVersion(_) | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::UnknownVersion(_) | Self::UnknownRoute | Self::NotFound => StatusCode::NOT_FOUND,
             Self::UnknownSegment { .. } | Self::Bad { .. } => StatusCode::BAD_REQUEST,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::FailedDependency(_) => StatusCode::FAILED_DEPENDENCY,
@@ -126,6 +128,9 @@ impl Failure {
             }
             Self::UnknownSegment { name, accepted } => {
                 format!("Resource not found for the segment '{name}'. {accepted}").into()
+            }
+            Self::UnknownRoute => {
+                "There is nothing at this address. /exconn/v1/openapi.json describes what stands under /exconn/v1.".into()
             }
             Self::NotFound | Self::Store(StoreError::NotFound) => "There is no resource with this id.".into(),
             Self::Method { allowed } => {

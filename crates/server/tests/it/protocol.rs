@@ -26,9 +26,14 @@ async fn wrong_addresses_say_what_is_wrong() {
         ("/v1.0/deviceManagement/exchangeConnectors('a')('b')", 400, "BadRequest", ""),
         ("/v1.0/deviceManagement/exchangeConnectors('a", 400, "BadRequest", ""),
         ("/v1.0/deviceManagement/%ff", 400, "BadRequest", ""),
-        ("/exconn/v1", 404, "ResourceNotFound", ""),
-        ("/exconn/v2/runs", 404, "ResourceNotFound", ""),
-        ("/exconn/v1/runs", 404, "ResourceNotFound", ""),
+        ("/exconn/v1", 404, "ResourceNotFound", "There is nothing at this address. /exconn/v1/openapi.json "),
+        (
+            "/exconn/v1/runs",
+            404,
+            "ResourceNotFound",
+            "There is nothing at this address. /exconn/v1/openapi.json ",
+        ),
+        ("/exconn/v2/runs", 404, "ResourceNotFound", "Invalid version: exconn. Paths begin with "),
     ] {
         let answer = server.get(path).await;
         let (seen, said) = answer.error(status);
