@@ -35,6 +35,8 @@ pub(crate) enum Failure {
     UnknownVersion(String),
     #[error("unknown segment")]
     UnknownSegment { name: String, accepted: &'static str },
+    #[error("no such route")]
+    UnknownRoute,
     #[error("no such resource")]
     NotFound,
     #[error("method not allowed")]
@@ -70,7 +72,7 @@ impl Failure {
             Self::Token(_) => StatusCode::UNAUTHORIZED,
             Self::IssuerUnreachable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
-            Self::UnknownVersion(_) | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::UnknownVersion(_) | Self::UnknownRoute | Self::NotFound => StatusCode::NOT_FOUND,
             Self::UnknownSegment { .. } | Self::Bad { .. } => StatusCode::BAD_REQUEST,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::FailedDependency(_) => StatusCode::FAILED_DEPENDENCY,
@@ -135,6 +137,9 @@ impl Failure {
             }
             Self::UnknownSegment { name, accepted } => {
                 format!("Resource not found for the segment '{name}'. {accepted}").into()
+            }
+            Self::UnknownRoute => {
+                "There is nothing at this address. /exconn/v1/openapi.json describes what stands under /exconn/v1.".into()
             }
             Self::NotFound | Self::Store(StoreError::NotFound) => "There is no resource with this id.".into(),
             Self::Method { allowed } => {

@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::Path, process::Command};
 
-use crate::service::Home;
+use crate::{program::output_of, service::Home};
 
 /// The page's indented blocks that are commands, in its order.
 fn commands(page: &str) -> String {
@@ -24,12 +24,36 @@ fn commands(page: &str) -> String {
     commands
 }
 
+fn page() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/api.md")).unwrap()
+}
+
+#[test]
+fn every_filter_of_the_api_page_is_understood() {
+    let home = Home::new("http://127.0.0.1:1/PowerShell/", "");
+    let service = home.serve();
+    let page = page();
+    let (_, filters) = page.split_once("### Filters\n").unwrap();
+    let filters: Vec<_> =
+        filters.trim_start_matches('\n').lines().map_while(|line| line.strip_prefix("    ")).collect();
+    assert!(filters.len() >= 4, "{filters:?}");
+    for line in filters {
+        let (filter, alias) = line.split_once("      with ").unwrap_or((line, "$top=1"));
+        let mut command = Command::new("curl");
+        command.args(["-sS", "--fail-with-body", "-G", "-H"]);
+        command.arg(format!("Authorization: Bearer {}", service.token));
+        command.args(["--data-urlencode", &format!("$filter={filter}"), "--data-urlencode", alias]);
+        command.arg(format!("{}/v1.0/deviceManagement/managedDevices", service.url));
+        let said = output_of(&mut command);
+        assert!(said.contains("\"value\":[]"), "{filter}: {said}");
+    }
+}
+
 #[test]
 fn every_command_of_the_api_page_works_as_printed() {
     let home = Home::new("http://127.0.0.1:1/PowerShell/", "");
     let service = home.serve();
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/api.md");
-    let mut script = commands(&fs::read_to_string(page).unwrap());
+    let mut script = commands(&page());
     for (printed, here) in [
         ("http://127.0.0.1:8780", service.url.as_str()),
         ("/var/lib/exconn", home.path("data").to_str().unwrap()),
@@ -44,15 +68,9 @@ fn every_command_of_the_api_page_works_as_printed() {
     let path = env::join_paths(
         [program.to_owned()].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap())),
     );
-    let output = Command::new("sh")
-        .args(["-eu", "-c", &script])
-        .env("CURL_HOME", home.path(""))
-        .env("PATH", path.unwrap())
-        .env_remove("EXCONN_TOKEN")
-        .output()
-        .unwrap();
-    let (said, failed) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}\n{failed}");
+    let mut shell = Command::new("sh");
+    shell.args(["-eu", "-c", &script]).env("CURL_HOME", home.path("")).env("PATH", path.unwrap());
+    let said = output_of(shell.env_remove("EXCONN_TOKEN"));
     assert_eq!(said.matches(r#""status":200"#).count(), 2, "both requests of the batch: {said}");
     assert!(said.contains("\"@odata.count\"") && said.contains("ex03.contoso.com"), "{said}");
 }

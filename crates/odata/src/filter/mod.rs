@@ -51,7 +51,11 @@ impl fmt::Display for FilterError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// A character that no filter has outside of quotes.
-    #[error("the character '{}' is not understood here; texts stand in single quotes", excerpt(&.0.to_string()))]
+    #[error(
+        "the character '{}' is not understood here; texts stand in single quotes, and comparisons are written eq, ne, \
+         gt, ge, lt and le",
+        excerpt(&.0.to_string())
+    )]
     Character(char),
     /// U+0000 in a text: no stored text has it, and databases treat it as an end.
     #[error("a text cannot contain the character U+0000")]

@@ -107,7 +107,12 @@ fn what_is_wrong_is_said_with_its_place() {
         ("5 eq serverName", 5, "'5' (a whole number) cannot be compared with 'serverName' (a text)"),
         ("serverName eq status", 14, "'status' (a microsoft.graph.deviceManagementExchangeConnectorStatus"),
         ("length(id) eq 'a'", 14, "'length(id)' (a whole number) cannot be compared with the text 'a'"),
-        ("serverName eq \"a\"", 14, "'\"' is not understood here"),
+        ("serverName eq \"a\"", 14, "'\"' is not understood here; texts stand in single quotes"),
+        (
+            "serverName = 'a'",
+            11,
+            "'=' is not understood here; texts stand in single quotes, and comparisons are",
+        ),
         ("serverName eq 'a\u{0}'", 16, "U+0000"),
         ("status eq 'Connected'", 10, "none, connectionPending, connected, disconnected, unknownFutureValue"),
         ("status eq '17'", 10, "is not a member"),

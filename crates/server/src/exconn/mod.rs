@@ -32,7 +32,7 @@ pub(crate) fn resolve(path: &str) -> Option<Result<Target<'_>, Failure>> {
         (Some("apps"), Some(id), Some("rotate"), None) => (Place::AppRotation, Some(id)),
         (Some("runs"), Some(id), None, _) => (Place::Run, Some(id)),
         (Some("connectors"), Some(id), Some("runs"), None) => (Place::ConnectorRuns, Some(id)),
-        _ => return Some(Err(Failure::NotFound)),
+        _ => return Some(Err(Failure::UnknownRoute)),
     };
     Some(Ok(Target { place, id: id.map(Cow::Borrowed), version: None }))
 }

@@ -208,6 +208,8 @@ async fn other_names_open_nothing() {
         "devicemanagementserviceconfig.readwrite.all",
         "DeviceManagementServiceConfig.ReadWrite",
         "DeviceManagementServiceConfig.Read.All,DeviceManagementServiceConfig.ReadWrite.All",
+        // The id of the role whose name would do.
+        "5ac13192-7ace-4fcf-b828-1a26f28068ee",
         "Directory.ReadWrite.All",
         "*",
     ];

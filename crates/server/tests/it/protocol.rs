@@ -21,14 +21,27 @@ async fn wrong_addresses_say_what_is_wrong() {
         ("/v1.0/deviceManagement/xyz", 400, "BadRequest", "Resource not found for the segment 'xyz'."),
         ("/v1.0/deviceManagement/exchangeConnectors/a/xyz", 400, "BadRequest", "segment 'xyz'"),
         ("/v1.0/deviceManagement/exchangeConnectors/a/sync/b", 400, "BadRequest", "segment 'b'"),
+        (
+            "/v1.0/deviceManagement/exchangeConnectors/a/graph.sync",
+            400,
+            "BadRequest",
+            "segment 'graph.sync'. After a",
+        ),
+        ("/v1.0/deviceManagement/exchangeConnectors/a/status", 400, "BadRequest", "segment 'status'"),
+        ("/v1.0/deviceManagement/exchangeOnPremisesPolicy", 400, "BadRequest", "'exchangeOnPremisesPolicy'"),
         ("/v1.0/deviceManagement/managedDevices/a/sync", 400, "BadRequest", "segment 'sync'"),
         ("/v1.0/deviceManagement/managedDeviceOverview/a", 400, "BadRequest", "segment 'a'"),
         ("/v1.0/deviceManagement/exchangeConnectors('a')('b')", 400, "BadRequest", ""),
         ("/v1.0/deviceManagement/exchangeConnectors('a", 400, "BadRequest", ""),
         ("/v1.0/deviceManagement/%ff", 400, "BadRequest", ""),
-        ("/exconn/v1", 404, "ResourceNotFound", ""),
-        ("/exconn/v2/runs", 404, "ResourceNotFound", ""),
-        ("/exconn/v1/runs", 404, "ResourceNotFound", ""),
+        ("/exconn/v1", 404, "ResourceNotFound", "There is nothing at this address. /exconn/v1/openapi.json "),
+        (
+            "/exconn/v1/runs",
+            404,
+            "ResourceNotFound",
+            "There is nothing at this address. /exconn/v1/openapi.json ",
+        ),
+        ("/exconn/v2/runs", 404, "ResourceNotFound", "Invalid version: exconn. Paths begin with "),
     ] {
         let answer = server.get(path).await;
         let (seen, said) = answer.error(status);
