@@ -15,7 +15,7 @@ use exconn_odata::{
 use exconn_store::{DeviceRow, SqliteOptions, SqliteStore, StageEnd, Store};
 use uuid::Uuid;
 
-use crate::report::Section;
+use crate::{report::Section, system::System};
 
 const TENANT: TenantId = TenantId(Uuid::from_u128(1));
 const CONTEXT: Context = Context { now: Timestamp::from_unix_seconds(1_800_000_000), unknown_members: false };
@@ -106,7 +106,10 @@ fn parse() -> Result<f64, String> {
 async fn fill(store: &SqliteStore, count: u128) -> Result<(), String> {
     let (id, run) = (ConnectorId(Uuid::from_u128(2)), RunId(Uuid::from_u128(3)));
     let now = CONTEXT.now;
-    store.create_connector(TENANT, id, ConnectorDraft::default(), run, now).await.map_err(text)?;
+    store
+        .create_connector(TENANT, id, ConnectorDraft::default(), run, now, System.audit(TENANT))
+        .await
+        .map_err(text)?;
     let until = now.after(Duration::from_secs(3600));
     let lease = store.lease_run(TENANT, id, "bench", now, until, 3).await.map_err(text)?;
     let lease = lease.ok_or("nothing to lease")?;

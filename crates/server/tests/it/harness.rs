@@ -158,7 +158,7 @@ impl Server {
         drop(self.stop.take());
         timeout(BOUND, self.task).await.unwrap().unwrap();
         drop(self.store);
-        self.folder
+        self.folder.unwrap()
     }
 
     /// Sends one request as it stands.
