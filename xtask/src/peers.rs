@@ -20,9 +20,10 @@ const REQUIREMENTS: [&str; 4] = [
 const NODE: &str = "crates/cli/tests/vendor/javascript";
 const NODE_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
-/// Debian packages without which the requirements cannot be installed, each with a probe that tells whether what it brings
-/// is there.
-const PACKAGES: [(&str, &str, &[&str]); 4] = [
+/// Debian packages without which the requirements cannot be installed or a test not run, each with a probe that tells whether
+/// what it brings is there.
+const PACKAGES: [(&str, &str, &[&str]); 5] = [
+    ("curl", "curl", &["--version"]),
     ("gcc", "cc", &["--version"]),
     ("python3-venv", "python3", &["-c", "import venv, ensurepip"]),
     (
