@@ -17,6 +17,8 @@ pub mod routes;
 mod serve;
 mod throttle;
 pub mod tls;
+#[cfg(feature = "untrusted")]
+pub mod untrusted;
 mod wire;
 
 pub use agents::{AgentRegistry, NoAgents};

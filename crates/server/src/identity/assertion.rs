@@ -31,7 +31,7 @@ struct Claims {
 
 /// Checks a client assertion (RFC 7523, section 3), which must be signed with the key of one of the application's
 /// certificates. Returns the moment from which on it is worth nothing.
-pub(super) fn check(
+pub(crate) fn check(
     assertion: &str,
     application: &Application,
     audiences: &[String],

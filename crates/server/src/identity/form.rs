@@ -38,6 +38,11 @@ impl Form {
         Ok(Self(parameters))
     }
 
+    #[cfg(feature = "untrusted")]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }

@@ -15,6 +15,8 @@ use std::borrow::Cow;
 use exconn_model::TenantId;
 
 pub(crate) use assertion::Assertions;
+#[cfg(feature = "untrusted")]
+pub(crate) use assertion::check as check_assertion;
 pub(crate) use attempts::Attempts;
 pub(crate) use certificate::Certificate;
 pub(crate) use discovery::{configuration, keys};
@@ -33,6 +35,12 @@ impl SignIns {
     pub(crate) fn new() -> Self {
         Self { assertions: Assertions::default(), attempts: Attempts::new() }
     }
+}
+
+/// How many parameters a token request has.
+#[cfg(feature = "untrusted")]
+pub(crate) fn form_size(body: &[u8]) -> Option<usize> {
+    form::Form::read(body).ok().map(|form| form.len())
 }
 
 /// What a path names; `None` if it is not one of the issuer's.

@@ -10,7 +10,7 @@ use crate::{failure::Failure, reply::Reply, wire::Identity};
 /// Why no token is issued, in the form of OAuth (RFC 6749, section 5.2) with the vendor's numbers, which its libraries and
 /// those who search for them know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     UnknownTenant,
     /// Authentication is off: there is nobody to issue a token to.
     NoIssuer,

@@ -35,6 +35,7 @@ mod order;
 mod origins;
 mod protocol;
 mod queries;
+mod seeds;
 mod serving;
 mod sign_in;
 mod throttling;
