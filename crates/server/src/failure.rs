@@ -91,6 +91,8 @@ impl Failure {
             Self::Store(error) => match error {
                 StoreError::NotFound => StatusCode::NOT_FOUND,
                 StoreError::RevisionMismatch => StatusCode::PRECONDITION_FAILED,
+                // Asking again would take as long again: it is for the client to ask for less.
+                StoreError::TooSlow => StatusCode::BAD_REQUEST,
                 StoreError::TooMany(_) => StatusCode::CONFLICT,
                 StoreError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
                 StoreError::ReadOnly(_) | StoreError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -258,6 +260,10 @@ fn body_message(error: BodyError) -> String {
 fn store_message(error: &StoreError) -> &'static str {
     match error {
         StoreError::RevisionMismatch => IF_MATCH,
+        StoreError::TooSlow => {
+            "The query takes too long and was ended. Write a condition or an order that an index serves, such as \
+             deviceName or exchangeAccessState, or ask for less at once."
+        }
         StoreError::Full(_) => "The service's disk is full. Nothing was changed.",
         StoreError::ReadOnly(_) => "The service cannot write its database now. Nothing was changed.",
         StoreError::Unavailable(_) => "The service's database does not answer now. Try again later.",
@@ -312,6 +318,7 @@ mod tests {
         for (error, status, retry) in [
             (StoreError::NotFound, 404, None),
             (StoreError::RevisionMismatch, 412, None),
+            (StoreError::TooSlow, 400, None),
             (StoreError::Full(cause()), 507, None),
             (StoreError::ReadOnly(cause()), 503, Some("5")),
             (StoreError::Unavailable(cause()), 503, Some("5")),

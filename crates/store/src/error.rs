@@ -36,6 +36,9 @@ pub enum StoreError {
     /// The file is not a database, or is damaged.
     #[error("the database is damaged or not a database")]
     Corrupt(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A query looked at too much for too long, and was ended.
+    #[error("the query takes too long")]
+    TooSlow,
     /// The database did not answer in time, or failed in another way.
     #[error("the database failed")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -71,7 +71,7 @@ impl SqliteStore {
         Ok(Self {
             folder: directory.to_owned(),
             writer: Writer::start(writer)?,
-            readers: Readers::new(readers),
+            readers: Readers::new(readers, options.query_patience),
             options,
             stages: Mutex::default(),
             _lock: lock,

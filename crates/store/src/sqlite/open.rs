@@ -27,6 +27,8 @@ const MIGRATIONS: [&str; 3] = [
     include_str!("migrations/0003_applications_and_audit.sql"),
 ];
 const PAGE_BYTES: u32 = 8192;
+/// Counting a million devices by conditions that no index serves takes a second or two.
+const QUERY_PATIENCE: Duration = Duration::from_secs(15);
 const BUSY: Duration = Duration::from_secs(5);
 
 /// How to open the database.
@@ -40,11 +42,19 @@ pub struct SqliteOptions {
     pub max_pages: Option<u32>,
     /// The newest entries of the audit that are kept; older ones go as new ones come.
     pub audit_entries: u64,
+    /// A query may take so long before it is ended with [`StoreError::TooSlow`].
+    pub query_patience: Duration,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { readers: 3, cache_kib: 768, max_pages: None, audit_entries: 100_000 }
+        Self {
+            readers: 3,
+            cache_kib: 768,
+            max_pages: None,
+            audit_entries: 100_000,
+            query_patience: QUERY_PATIENCE,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, InterruptHandle};
 use tokio::{sync::Semaphore, time::timeout};
 
 use crate::StoreError;
@@ -34,6 +34,8 @@ pub(super) fn busy(waited: Duration, what: &'static str) -> StoreError {
 pub(super) struct Readers(Arc<Pool>);
 
 struct Pool {
+    /// A query may take so long.
+    patience: Duration,
     free: Semaphore,
     connections: Mutex<Vec<Connection>>,
 }
@@ -45,8 +47,9 @@ impl fmt::Debug for Readers {
 }
 
 impl Readers {
-    pub(super) fn new(connections: Vec<Connection>) -> Self {
-        Self(Arc::new(Pool { free: Semaphore::new(connections.len()), connections: Mutex::new(connections) }))
+    pub(super) fn new(connections: Vec<Connection>, patience: Duration) -> Self {
+        let free = Semaphore::new(connections.len());
+        Self(Arc::new(Pool { patience, free, connections: Mutex::new(connections) }))
     }
 
     /// Reads here and now: for look-ups by key, which take microseconds, less than a change of threads.
@@ -58,7 +61,8 @@ impl Readers {
         self.0.with(work)
     }
 
-    /// Reads on the blocking pool.
+    /// Reads on the blocking pool. The query ends when it has taken too long, and when the caller stops waiting: a few
+    /// slow ones that nobody waits for would keep everybody else from reading.
     pub(super) async fn blocking<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -68,12 +72,14 @@ impl Readers {
         // The permit must outlive the work, even if the caller stops waiting.
         permit.forget();
         let pool = self.0.clone();
-        blocking(move || {
-            let result = pool.with(work);
+        let query = Query::default();
+        let _waiting = Waiting(query.clone());
+        let read = blocking(move || {
+            let result = pool.with(|connection| query.run(connection, work));
             pool.free.add_permits(1);
             result
-        })
-        .await
+        });
+        timeout(self.0.patience, read).await.unwrap_or(Err(StoreError::TooSlow))
     }
 
     async fn permit(&self) -> Result<tokio::sync::SemaphorePermit<'_>, StoreError> {
@@ -81,6 +87,59 @@ impl Readers {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(busy(READER_PATIENCE, "other readers")),
         }
+    }
+}
+
+/// A query that someone else can end, from any thread and at any time.
+#[derive(Clone, Default)]
+struct Query(Arc<Mutex<Progress>>);
+
+#[derive(Default)]
+enum Progress {
+    #[default]
+    Waiting,
+    Running(InterruptHandle),
+    /// It has ended by itself, and its connection is another one's, or it must not begin.
+    Over,
+}
+
+impl Query {
+    fn run<T>(
+        &self,
+        connection: &Connection,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        {
+            let mut progress = self.lock();
+            if matches!(*progress, Progress::Over) {
+                return Err(StoreError::TooSlow);
+            }
+            *progress = Progress::Running(connection.get_interrupt_handle());
+        }
+        let result = work(connection);
+        *self.lock() = Progress::Over;
+        result
+    }
+
+    fn end(&self) {
+        let mut progress = self.lock();
+        if let Progress::Running(handle) = &*progress {
+            handle.interrupt();
+        }
+        *progress = Progress::Over;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Progress> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends a query when it is dropped.
+struct Waiting(Query);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 

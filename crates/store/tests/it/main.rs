@@ -3,6 +3,7 @@
 
 mod files;
 mod oracle;
+mod patience;
 mod writers;
 
 use std::sync::Arc;

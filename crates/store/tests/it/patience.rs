@@ -1,0 +1,53 @@
+//! Queries that take too long, and queries that nobody waits for any more.
+
+use std::time::Duration;
+
+use exconn_model::{AUDIT_ENTRY, AuditActor, AuditEntry, AuditId, TenantId, Timestamp};
+use exconn_odata::{
+    filter::{self, Context},
+    query::Query,
+};
+use exconn_store::{SqliteOptions, SqliteStore, Store, StoreError};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+const TENANT: TenantId = TenantId(Uuid::from_u128(1));
+const ENTRIES: u128 = 20_000;
+
+/// A store with one reading connection, and a query over it that takes very long.
+async fn slow(folder: &TempDir, query_patience: Duration) -> (SqliteStore, Query) {
+    let options = SqliteOptions { readers: 1, query_patience, ..SqliteOptions::default() };
+    let store = SqliteStore::open(folder.path(), options).unwrap();
+    let entry = |number| AuditEntry {
+        resource: Some("/".repeat(250)),
+        ..AuditEntry::new(AuditId(Uuid::from_u128(number)), TENANT, Timestamp::UNSET, AuditActor::Unknown)
+    };
+    store.record((0..ENTRIES).map(entry).collect()).await.unwrap();
+    let condition = ["contains(tolower(resource),'x')"; 90].join(" or ");
+    let context = Context { now: Timestamp::UNSET, unknown_members: false };
+    let filter = filter::parse(&condition, &AUDIT_ENTRY, context, &[]).unwrap().filter;
+    (store, Query { filter: Some(filter), limit: 10, ..Query::default() })
+}
+
+async fn answers_at_once(store: &SqliteStore) {
+    let one = Query { limit: 1, ..Query::default() };
+    assert_eq!(store.audit(TENANT, &one).await.unwrap().items.len(), 1);
+}
+
+#[tokio::test]
+async fn a_query_that_takes_too_long_is_ended() {
+    let folder = TempDir::new().unwrap();
+    let (store, slow) = slow(&folder, Duration::from_millis(500)).await;
+    assert!(matches!(store.audit(TENANT, &slow).await, Err(StoreError::TooSlow)));
+    answers_at_once(&store).await;
+}
+
+#[tokio::test]
+async fn a_query_ends_when_nobody_waits_for_it() {
+    let folder = TempDir::new().unwrap();
+    let (store, slow) = slow(&folder, Duration::from_secs(600)).await;
+    let waited = tokio::time::timeout(Duration::from_millis(200), store.audit(TENANT, &slow)).await;
+    assert!(waited.is_err(), "it was not slow");
+    // Only one query can run at a time here, and whoever waits for its turn gives up after five seconds.
+    answers_at_once(&store).await;
+}
