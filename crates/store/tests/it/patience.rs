@@ -12,18 +12,19 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 const TENANT: TenantId = TenantId(Uuid::from_u128(1));
-const ENTRIES: u128 = 20_000;
+const ENTRIES: u128 = 10_000;
 
 /// A store with one reading connection, and a query over it that takes very long.
 async fn slow(folder: &TempDir, query_patience: Duration) -> (SqliteStore, Query) {
     let options = SqliteOptions { readers: 1, query_patience, ..SqliteOptions::default() };
     let store = SqliteStore::open(folder.path(), options).unwrap();
     let entry = |number| AuditEntry {
-        resource: Some("/".repeat(250)),
+        resource: Some("/".repeat(4000)),
         ..AuditEntry::new(AuditId(Uuid::from_u128(number)), TENANT, Timestamp::UNSET, AuditActor::Unknown)
     };
     store.record((0..ENTRIES).map(entry).collect()).await.unwrap();
-    let condition = ["contains(tolower(resource),'x')"; 90].join(" or ");
+    let long = "concat(concat(resource,resource),concat(resource,resource))";
+    let condition = vec![format!("contains(tolower(toupper({long})),'x')"); 40].join(" or ");
     let context = Context { now: Timestamp::UNSET, unknown_members: false };
     let filter = filter::parse(&condition, &AUDIT_ENTRY, context, &[]).unwrap().filter;
     (store, Query { filter: Some(filter), limit: 10, ..Query::default() })
