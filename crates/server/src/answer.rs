@@ -19,6 +19,8 @@ use crate::{
     wire::{Connection, Identity, RequestBody, names_its_host},
 };
 
+const FOREIGN_HOST: &str = "Without authentication the service is asked by localhost, by a loopback address, or by the name in \
+    public_url.";
 pub(crate) const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
 
 /// A request on its way through: one that came over a connection, or one of a batch.
@@ -61,6 +63,11 @@ impl App {
             &*connection.of_request(&head, &service.config.trusted_proxies, service.origin.as_ref());
         let reply = if !names_its_host(&head) {
             service.refuse(&Failure::bad("The request must have one Host header."), &identity)
+        } else if !service.authentication.is_required()
+            && !connection.is_meant(&head, service.origin.as_deref())
+        {
+            // A page of another site can have its name lead here, and everyone may do everything.
+            service.refuse(&Failure::bad(FOREIGN_HOST), &identity)
         } else if let Some(reply) = service.answer_open_options(&head) {
             reply
         } else {
@@ -108,20 +115,21 @@ impl Service {
         // What exists is nothing that a caller without a token should learn: the token comes before the path's errors.
         let caller = if open { None } else { Some(self.authenticate(&call).await?) };
         trace.caller = caller.clone();
+        trace.route = target.as_ref().ok().and_then(|target| routes::find(target.place, &head.method));
+        if let (Some(throttle), Some(caller)) = (&self.throttle, &caller) {
+            let is_change = trace.route.is_some_and(|route| route.operation.is_change());
+            throttle.admit(caller, is_change, self.clock.now())?;
+        }
         let target = target?;
-        let Some(route) = routes::find(target.place, &head.method) else {
+        let Some(route) = trace.route else {
             let allowed = routes::methods(Some(target.place));
             return match head.method {
                 Method::OPTIONS => Ok(Reply::options(&allowed)),
                 _ => Err(Failure::Method { allowed }),
             };
         };
-        trace.route = Some(route);
         let Some(caller) = caller else { return self.answer_anyone(route.operation, &target, call).await };
         let id = target.id.as_deref().unwrap_or_default();
-        if let Some(throttle) = &self.throttle {
-            throttle.admit(&caller, route.operation.is_change(), self.clock.now())?;
-        }
         if let Access::Needs(need) = route.access
             && !caller.permissions.satisfies(need)
         {

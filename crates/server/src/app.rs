@@ -122,6 +122,11 @@ impl App {
             Some(url) => Some(Arc::new(Origin::parse(url).ok_or_else(|| AppError::PublicUrl(url.clone()))?)),
         };
         let recorder = Recorder::new(store.clone(), clock.clone(), entropy.clone(), config.tenant);
+        let mut config = config;
+        if !authentication.is_required() && config.cors == Cors::default() {
+            // Pages of all origins could do everything that is possible here: only those that are named may.
+            config.cors = Cors::none();
+        }
         let throttle = config.throttle.map(Throttle::new);
         let service = Service {
             store,

@@ -1,7 +1,8 @@
 //! What pages of other origins may do (CORS, in the Fetch standard).
 //!
 //! Callers prove who they are by a bearer token that they have to be given, and never by a cookie. A page that has no token
-//! gets nothing here that it could not get without a browser, so that every origin may ask.
+//! gets nothing here that it could not get without a browser, so that every origin may ask. Where no token is needed, only
+//! pages of origins that are named may.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
@@ -55,6 +56,11 @@ impl Cors {
             only.push(read_origin(origin).ok_or(origin)?);
         }
         Ok(Self(Allowed::Only(only)))
+    }
+
+    /// No origin at all.
+    pub(crate) fn none() -> Self {
+        Self(Allowed::Only(Vec::new()))
     }
 
     /// The origins as [`Cors::parse`] reads them.

@@ -84,7 +84,7 @@ impl Accepted {
 }
 
 impl Compressor {
-    /// The compressed body; `None` if it is better sent as it is.
+    /// The compressed body; `None` if it could not be compressed.
     pub(crate) async fn compress(&self, body: &Bytes, coding: Coding) -> Option<Bytes> {
         let compressed = if body.len() <= LONGEST_IN_PLACE {
             coding.compress(body)

@@ -55,16 +55,33 @@ impl Connection {
         })
     }
 
+    /// Whether the request was sent to a name that only this machine has, that the certificate proves, or that is
+    /// configured.
+    pub(crate) fn is_meant(&self, head: &Parts, public: Option<&Origin>) -> bool {
+        host(head).is_none_or(|host| {
+            is_loopback(name(&host))
+                || self.is_called(&host)
+                || public.is_some_and(|origin| origin.authority().eq_ignore_ascii_case(host.as_str()))
+        })
+    }
+
     /// Whether this service is really called so: anyone can write anything into `Host`. On this machine it has the names of
     /// the loopback address; elsewhere those that its certificate proves.
     fn is_called(&self, host: &Authority) -> bool {
-        let name = host.host().trim_matches(['[', ']']);
+        let name = name(host);
         let port = host.port_u16().unwrap_or(if self.secure { 443 } else { 80 });
-        let is_loopback = name.eq_ignore_ascii_case("localhost")
-            || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
-        (is_loopback && self.local.ip().to_canonical().is_loopback() && port == self.local.port())
+        (is_loopback(name) && self.local.ip().to_canonical().is_loopback() && port == self.local.port())
             || self.tls.as_ref().is_some_and(|tls| tls.names(name))
     }
+}
+
+fn name(host: &Authority) -> &str {
+    host.host().trim_matches(['[', ']'])
+}
+
+fn is_loopback(name: &str) -> bool {
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// The name and port that the request was sent to; an absolute address in the request's first line wins (RFC 9112,

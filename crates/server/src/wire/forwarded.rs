@@ -25,11 +25,11 @@ pub(crate) struct Forwarded {
 }
 
 /// One hop: what a proxy says of the side that it got the request from.
-#[derive(Clone, Debug, Default)]
-struct Hop {
+#[derive(Clone, Copy, Debug, Default)]
+struct Hop<'a> {
     node: Option<SocketAddr>,
-    proto: Option<String>,
-    host: Option<String>,
+    proto: Option<&'a str>,
+    host: Option<&'a str>,
 }
 
 impl TrustedProxies {
@@ -82,23 +82,23 @@ impl TrustedProxies {
                 "http" => Some(false),
                 _ => None,
             }),
-            host: host.and_then(|host| authority(&host)),
+            host: host.and_then(authority),
         })
     }
 }
 
 /// The hops of `X-Forwarded-…`. A proxy that writes behind the lists writes behind all; one that replaces a list leaves a
 /// single entry, which then counts for every hop.
-fn legacy_hops(headers: &HeaderMap) -> Vec<Hop> {
+fn legacy_hops(headers: &HeaderMap) -> Vec<Hop<'_>> {
     let list = |name| -> Vec<&str> {
         let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default());
         values.flat_map(|value| value.split(',')).map(str::trim).collect()
     };
     let (nodes, protos, hosts) = (list(FORWARDED_FOR), list(FORWARDED_PROTO), list(FORWARDED_HOST));
     let hops = nodes.len().max(1);
-    let entry = |list: &[&str], at: usize| {
-        let entry = if list.len() == hops { list.get(at) } else { list.last() };
-        entry.filter(|entry| !entry.is_empty()).map(|entry| (*entry).to_owned())
+    let entry = |list: &[_], at: usize| {
+        let entry: Option<&&str> = if list.len() == hops { list.get(at) } else { list.last() };
+        entry.copied().filter(|entry| !entry.is_empty())
     };
     let hop = |at| Hop {
         node: nodes.get(at).copied().and_then(node),
@@ -109,20 +109,20 @@ fn legacy_hops(headers: &HeaderMap) -> Vec<Hop> {
 }
 
 /// The hops of `Forwarded`.
-fn hops(headers: &HeaderMap) -> Vec<Hop> {
+fn hops(headers: &HeaderMap) -> Vec<Hop<'_>> {
     let values = headers.get_all(FORWARDED).iter().map(|value| value.to_str().unwrap_or_default());
     values.flat_map(|value| unquoted_split(value, ',')).map(hop).collect()
 }
 
-fn hop(element: &str) -> Hop {
+fn hop(element: &str) -> Hop<'_> {
     let mut hop = Hop::default();
     for pair in unquoted_split(element, ';') {
         let Some((name, value)) = pair.split_once('=') else { continue };
         let value = value.trim().trim_matches('"');
         match name.trim().to_ascii_lowercase().as_str() {
             "for" => hop.node = node(value),
-            "proto" => hop.proto = Some(value.to_owned()),
-            "host" => hop.host = Some(value.to_owned()),
+            "proto" => hop.proto = Some(value),
+            "host" => hop.host = Some(value),
             _ => {}
         }
     }

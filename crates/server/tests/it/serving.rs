@@ -218,3 +218,38 @@ async fn a_public_address_must_be_an_origin() {
     let refused = App::new(store, clock, entropy, authentication, config, Arc::new(NoAgents)).unwrap_err();
     assert!(refused.to_string().contains("https://exconn.contoso.com/graph"), "{refused}");
 }
+
+#[tokio::test]
+async fn without_authentication_no_page_of_another_site_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = app(folder.path(), address).unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let served = tokio::spawn(exconn_server::serve(listener, None, app, async {
+        let _ = stopped.await;
+    }));
+    let ask = |method: &str, host: String| {
+        let request = http::Request::builder().method(method).uri(CONNECTORS).header("host", host);
+        let request = request.header("origin", "https://evil.example");
+        let request = request.header("access-control-request-method", "POST");
+        crate::harness::send(address, request.body(Full::default()).unwrap())
+    };
+    for (host, status) in [
+        (format!("localhost:{}", address.port()), 200),
+        (address.to_string(), 200),
+        ("[::1]".to_owned(), 200),
+        // A name of the other site's that leads here.
+        (format!("evil.example:{}", address.port()), 400),
+        ("localhost.evil.example".to_owned(), 400),
+    ] {
+        let answer = ask("GET", host.clone()).await;
+        assert_eq!(answer.status, status, "{host}: {answer:?}");
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+        let preflight = ask("OPTIONS", host).await;
+        assert_eq!(preflight.header("access-control-allow-methods"), None, "{preflight:?}");
+        assert_eq!(preflight.header("access-control-allow-origin"), None);
+    }
+    drop(stop);
+    served.await.unwrap().unwrap();
+}

@@ -107,3 +107,13 @@ async fn health_is_never_throttled() {
     }
     server.end().await;
 }
+
+#[tokio::test]
+async fn requests_for_what_is_not_there_count_too() {
+    let server = Server::start_with(|config| config.throttle = Some(limits())).await;
+    for path in ["/v1.0/nothing", "/v3.0/deviceManagement", "/exconn/v1/nothing", CONNECTORS, "/v1.0/x"] {
+        assert_ne!(server.get(path).await.status, 429, "{path}");
+    }
+    server.get("/v1.0/nothing").await.error(429);
+    server.end().await;
+}

@@ -142,20 +142,23 @@ async fn links_may_have_a_name_that_the_certificate_proves() {
     let (mut sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let own = served.address.to_string();
-    for (host, base) in [
-        ("exconn.contoso.com", "exconn.contoso.com"),
-        ("exconn.contoso.com:8443", "exconn.contoso.com:8443"),
-        ("a.exconn.contoso.com", "a.exconn.contoso.com"),
-        ("a.b.exconn.contoso.com", &own),
-        ("evil.example", &own),
+    for (host, is_proven) in [
+        ("exconn.contoso.com", true),
+        ("exconn.contoso.com:8443", true),
+        ("a.exconn.contoso.com", true),
+        ("a.b.exconn.contoso.com", false),
+        ("evil.example", false),
     ] {
         let request = Request::get(format!("https://{host}{CONNECTORS}")).body(Full::<Bytes>::default());
         let response = sender.send_request(request.unwrap()).await.unwrap();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        let json: Value = serde_json::from_slice(&body).unwrap();
-        let context = json["@odata.context"].as_str().unwrap();
-        assert!(context.starts_with(&format!("https://{base}/v1.0/")), "{host}: {context}");
+        // Nobody signs in here, and so another name is not answered at all.
+        assert_eq!(response.status() == 200, is_proven, "{host}: {response:?}");
+        if is_proven {
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let json: Value = serde_json::from_slice(&body).unwrap();
+            let context = json["@odata.context"].as_str().unwrap();
+            assert!(context.starts_with(&format!("https://{host}/v1.0/")), "{host}: {context}");
+        }
     }
 }
 
