@@ -33,13 +33,16 @@ pub(super) fn busy(waited: Duration, what: &'static str) -> StoreError {
     StoreError::Unavailable(format!("waited {} s for {what}", waited.as_secs()).into())
 }
 
-/// The connections that read.
+/// The connections that read. There are at least two, and one of them is for short work alone: callers whose queries take
+/// seconds would otherwise keep everybody from looking up anything, tokens included.
 pub(super) struct Readers(Arc<Pool>);
 
 struct Pool {
     /// A query may take so long.
     patience: Duration,
     free: Arc<Semaphore>,
+    /// Queries that may begin: one fewer than there are connections.
+    queries: Arc<Semaphore>,
     connections: Mutex<Vec<Connection>>,
 }
 
@@ -51,8 +54,9 @@ impl fmt::Debug for Readers {
 
 impl Readers {
     pub(super) fn new(connections: Vec<Connection>, patience: Duration) -> Self {
+        let queries = Arc::new(Semaphore::new(connections.len().saturating_sub(1)));
         let free = Arc::new(Semaphore::new(connections.len()));
-        Self(Arc::new(Pool { patience, free, connections: Mutex::new(connections) }))
+        Self(Arc::new(Pool { patience, free, queries, connections: Mutex::new(connections) }))
     }
 
     /// Reads here and now: for look-ups by key, which take microseconds, less than a change of threads.
@@ -60,34 +64,52 @@ impl Readers {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let _permit = self.permit().await?;
+        let _permit = permit(&self.0.free).await?;
         self.0.with(work)
     }
 
-    /// Reads on the blocking pool. The query ends when it has taken too long, and when the caller stops waiting: a few
-    /// slow ones that nobody waits for would keep everybody else from reading.
+    /// Reads what takes milliseconds at most on the blocking pool.
     pub(super) async fn blocking<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        let permit = self.permit().await?;
+        self.run(None, work).await
+    }
+
+    /// Reads what may take long on the blocking pool. The query ends when it has taken too long, and when the caller stops
+    /// waiting: a few slow ones that nobody waits for would keep everybody else from querying.
+    pub(super) async fn query<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let turn = permit(&self.0.queries).await?;
+        self.run(Some(turn), work).await
+    }
+
+    async fn run<T, F>(&self, turn: Option<OwnedSemaphorePermit>, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let permit = permit(&self.0.free).await?;
         let pool = self.0.clone();
         let query = Query::default();
         let _waiting = Waiting(query.clone());
         let read = blocking(move || {
             // Held until the connection is back, even if the caller stops waiting.
-            let _permit = permit;
+            let _permits = (turn, permit);
             pool.with(|connection| query.run(connection, work))
         });
         timeout(self.0.patience, read).await.unwrap_or(Err(StoreError::TooSlow))
     }
+}
 
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, StoreError> {
-        match timeout(READER_PATIENCE, self.0.free.clone().acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(busy(READER_PATIENCE, "other readers")),
-        }
+async fn permit(of: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, StoreError> {
+    match timeout(READER_PATIENCE, of.clone().acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(busy(READER_PATIENCE, "other readers")),
     }
 }
 
@@ -191,15 +213,18 @@ mod tests {
             connection.query_row("SELECT 1", [], |row| row.get(0)).map_err(super::super::failure::failed)
         };
         assert_eq!(readers.inline(select).await.unwrap(), 1);
-        readers.blocking(select).await.unwrap()
+        assert_eq!(readers.blocking(select).await.unwrap(), 1);
+        readers.query(select).await.unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_panic_costs_no_connection() {
-        let connections = vec![Connection::open_in_memory().unwrap()];
+        let connections = vec![Connection::open_in_memory().unwrap(), Connection::open_in_memory().unwrap()];
         let readers = Arc::new(Readers::new(connections, Duration::from_secs(15)));
         for _ in 0..PANICS {
-            let stopped = readers.blocking(|_| -> Result<(), _> { panic!("in a query") }).await;
+            let stopped = readers.blocking(|_| -> Result<(), _> { panic!("off the runtime") }).await;
+            assert!(matches!(stopped, Err(StoreError::Unavailable(_))));
+            let stopped = readers.query(|_| -> Result<(), _> { panic!("in a query") }).await;
             assert!(matches!(stopped, Err(StoreError::Unavailable(_))));
             assert_eq!(one(&readers).await, 1);
             let inline = readers.clone();
