@@ -202,7 +202,7 @@ impl Service {
     }
 
     async fn ready(&self) -> Result<Reply, Failure> {
-        self.store.count_connectors(self.config.tenant, None).await?;
+        self.store.ping().await?;
         Ok(Reply::text("ready"))
     }
 

@@ -314,6 +314,9 @@ pub trait Store: Debug + Send + Sync {
     /// How many entries of the audit satisfy the condition.
     async fn count_audit(&self, tenant: TenantId, filter: Option<&Filter>) -> Result<u64, StoreError>;
 
+    /// Whether reading works. Slow queries under way do not keep it waiting, nor do they keep look-ups of one row.
+    async fn ping(&self) -> Result<(), StoreError>;
+
     /// Bytes that the database occupies.
     async fn size(&self) -> Result<u64, StoreError>;
 }

@@ -182,12 +182,15 @@ pub(super) async fn are_paged_in_every_order(store: Arc<dyn Store>) {
         .collect();
     world.full_sync(id, &observed).await;
     let state = MANAGED_DEVICE.position("exchangeAccessState").unwrap();
+    let id_property = MANAGED_DEVICE.position("id").unwrap();
     let allowed = Value::Enum(AccessState::TYPE, AccessState::Allowed.number());
     let is_allowed = Expression::compare(Expression::Property(state), Comparison::Equal, allowed.into());
     for (property, descending) in (0..MANAGED_DEVICE.properties.len()).flat_map(|p| [(p, false), (p, true)]) {
         for filter in [None, Some(is_allowed.clone())] {
-            let second = OrderBy { property: state, descending: true };
-            for order in [vec![], vec![second]] {
+            let by = |property, descending| OrderBy { property, descending };
+            let ids = [vec![by(id_property, false)], vec![by(id_property, true)]];
+            let ids = ids.into_iter().filter(|_| property != id_property);
+            for order in [vec![], vec![by(state, true)]].into_iter().chain(ids) {
                 let order = [vec![OrderBy { property, descending }], order].concat();
                 let whole = Query { filter: filter.clone(), order, limit: 100, ..Query::default() };
                 let all = store.devices(TENANT, &whole).await.unwrap().items;

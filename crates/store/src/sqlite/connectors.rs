@@ -99,6 +99,14 @@ pub(super) fn check_revision(
     }
 }
 
+/// Reads one row, if there is one.
+pub(super) fn look(connection: &Connection) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM connector)")
+        .and_then(|mut statement| statement.query_row([], |_| Ok(())))
+        .map_err(failed)
+}
+
 /// Applies a change; one that changes nothing leaves the revision as it is.
 pub(super) fn update(
     connection: &Connection,

@@ -65,7 +65,7 @@ impl SqliteStore {
     pub fn open(directory: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let lock = open::lock(directory)?;
         let writer = open::writer(directory, &options)?;
-        let readers = (0..options.readers.max(1))
+        let readers = (0..=options.readers.max(1))
             .map(|_| open::reader(directory, &options))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
@@ -103,6 +103,15 @@ impl SqliteStore {
     }
 
     /// Runs a query that may take long on the blocking pool.
+    async fn query<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.readers.query(work).await
+    }
+
+    /// Reads a few rows on the blocking pool; slow queries do not keep it waiting.
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -167,12 +176,12 @@ impl Store for SqliteStore {
 
     async fn connectors(&self, tenant: TenantId, query: &Query) -> Result<Page<Connector>, StoreError> {
         let query = query.clone();
-        self.read(move |connection| connectors::list(connection, tenant, &query)).await
+        self.query(move |connection| connectors::list(connection, tenant, &query)).await
     }
 
     async fn count_connectors(&self, tenant: TenantId, filter: Option<&Filter>) -> Result<u64, StoreError> {
         let filter = filter.cloned();
-        self.read(move |connection| connectors::count(connection, tenant, filter.as_ref())).await
+        self.query(move |connection| connectors::count(connection, tenant, filter.as_ref())).await
     }
 
     async fn update_connector(
@@ -253,16 +262,16 @@ impl Store for SqliteStore {
 
     async fn devices(&self, tenant: TenantId, query: &Query) -> Result<Page<MobileDevice>, StoreError> {
         let query = query.clone();
-        self.read(move |connection| devices::list(connection, tenant, &query)).await
+        self.query(move |connection| devices::list(connection, tenant, &query)).await
     }
 
     async fn count_devices(&self, tenant: TenantId, filter: Option<&Filter>) -> Result<u64, StoreError> {
         let filter = filter.cloned();
-        self.read(move |connection| devices::count(connection, tenant, filter.as_ref())).await
+        self.query(move |connection| devices::count(connection, tenant, filter.as_ref())).await
     }
 
     async fn device_overview(&self, tenant: TenantId) -> Result<DeviceOverview, StoreError> {
-        self.read(move |connection| devices::overview(connection, tenant)).await
+        self.query(move |connection| devices::overview(connection, tenant)).await
     }
 
     async fn bind(
@@ -454,12 +463,16 @@ impl Store for SqliteStore {
 
     async fn audit(&self, tenant: TenantId, query: &Query) -> Result<Page<AuditEntry>, StoreError> {
         let query = query.clone();
-        self.read(move |connection| audit::list(connection, tenant, &query)).await
+        self.query(move |connection| audit::list(connection, tenant, &query)).await
     }
 
     async fn count_audit(&self, tenant: TenantId, filter: Option<&Filter>) -> Result<u64, StoreError> {
         let filter = filter.cloned();
-        self.read(move |connection| audit::count(connection, tenant, filter.as_ref())).await
+        self.query(move |connection| audit::count(connection, tenant, filter.as_ref())).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.readers.inline(connectors::look).await
     }
 
     async fn size(&self) -> Result<u64, StoreError> {

@@ -34,7 +34,8 @@ const BUSY: Duration = Duration::from_secs(5);
 /// How to open the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqliteOptions {
-    /// Connections that read.
+    /// Queries that may run at the same time, at least one, each on a connection of its own. One more connection serves
+    /// short look-ups alone.
     pub readers: usize,
     /// Memory for cached pages of one connection, in KiB.
     pub cache_kib: u32,

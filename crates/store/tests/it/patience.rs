@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use exconn_model::{AUDIT_ENTRY, AuditActor, AuditEntry, AuditId, TenantId, Timestamp};
+use exconn_model::{
+    AUDIT_ENTRY, ApplicationId, AuditActor, AuditEntry, AuditId, ConnectorId, TenantId, Timestamp,
+};
 use exconn_odata::{
     filter::{self, Context},
     query::Query,
@@ -14,7 +16,7 @@ use uuid::Uuid;
 const TENANT: TenantId = TenantId(Uuid::from_u128(1));
 const ENTRIES: u128 = 10_000;
 
-/// A store with one reading connection, and a query over it that takes very long.
+/// A store that runs one query at a time, and a query over it that takes very long.
 async fn slow(folder: &TempDir, query_patience: Duration) -> (SqliteStore, Query) {
     let options = SqliteOptions { readers: 1, query_patience, ..SqliteOptions::default() };
     let store = SqliteStore::open(folder.path(), options).unwrap();
@@ -51,4 +53,26 @@ async fn a_query_ends_when_nobody_waits_for_it() {
     assert!(waited.is_err(), "it was not slow");
     // Only one query can run at a time here, and whoever waits for its turn gives up after five seconds.
     answers_at_once(&store).await;
+}
+
+#[tokio::test]
+async fn look_ups_do_not_wait_for_slow_queries() {
+    let folder = TempDir::new().unwrap();
+    let (store, slow) = slow(&folder, Duration::from_secs(600)).await;
+    let slow_ones =
+        async { tokio::join!(store.audit(TENANT, &slow), store.count_audit(TENANT, slow.filter.as_ref())) };
+    let look_ups = async {
+        assert!(matches!(
+            store.application(TENANT, ApplicationId(Uuid::nil())).await,
+            Err(StoreError::NotFound)
+        ));
+        let connector = ConnectorId(Uuid::nil());
+        assert!(matches!(store.sync_history(TENANT, connector).await, Err(StoreError::NotFound)));
+        store.ping().await.unwrap();
+    };
+    tokio::select! {
+        biased;
+        _ = slow_ones => panic!("they were not slow"),
+        () = look_ups => {}
+    }
 }

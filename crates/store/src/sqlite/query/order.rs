@@ -41,13 +41,17 @@ pub(super) fn stretches(sql: &Sql, query: &Query) -> Vec<Stretch> {
         .collect();
     match keys.as_slice() {
         [(id, descending, key)] => vec![Stretch(vec![Bound::Behind(*id, *descending, key.clone())])],
-        [(column, descending, Scalar::Null), (id, _, last)] if column.indexed => {
+        [(column, descending, Scalar::Null), (id, id_descending, last)]
+            if column.indexed && id_descending == descending =>
+        {
             let null = Bound::At(*column, Scalar::Null);
             let mut stretches = vec![Stretch(vec![null, Bound::Behind(*id, *descending, last.clone())])];
             stretches.extend((!descending).then(|| Stretch(vec![Bound::Known(*column)])));
             stretches
         }
-        [(column, descending, key), (id, _, last)] if column.indexed => {
+        [(column, descending, key), (id, id_descending, last)]
+            if column.indexed && id_descending == descending =>
+        {
             let keys = (key.clone(), last.clone());
             let behind = Bound::BehindBoth { column: *column, id: *id, descending: *descending, keys };
             let nulls = *descending && column.nullable;
