@@ -345,6 +345,26 @@ async fn a_silent_issuer_holds_up_nobody_else() {
     server.end().await;
 }
 
+#[tokio::test]
+async fn callers_that_hang_up_do_not_keep_the_keys_from_coming() {
+    let (issuer, server) = world(&[("1", SigningKey::Rsa1)]).await;
+    issuer.behave(Behaviour::Held);
+    let forged = SigningKey::Rsa2.token("forged", Algorithm::RS256, &claims(&issuer));
+    tokio::select! {
+        answer = server.get_as(&forged, CONNECTORS) => panic!("{answer:?}"),
+        () = wait_until(BOUND, || async { issuer.fetches().0 == 1 }) => {}
+    }
+    // So that the service notices that the caller is gone.
+    for _ in 0..20 {
+        assert_eq!(server.get(CONNECTORS).await.status, 200);
+    }
+    issuer.behave(Behaviour::Right);
+    let token = SigningKey::Rsa1.token("1", Algorithm::RS256, &claims(&issuer));
+    assert_eq!(server.get_as(&token, CONNECTORS).await.status, 200);
+    assert_eq!(issuer.fetches(), (1, 1), "the fetch that was under way goes on");
+    server.end().await;
+}
+
 #[test]
 fn senseless_issuers_are_refused_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
