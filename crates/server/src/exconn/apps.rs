@@ -8,7 +8,7 @@ use exconn_model::{
 use http::{HeaderValue, StatusCode, header::LOCATION};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
-use super::{no_options, secret};
+use super::{excerpt::excerpt, no_options, secret};
 use crate::{
     answer::Call,
     app::Service,
@@ -214,7 +214,8 @@ impl Request<'_> {
         let config = &self.service.config;
         let headers = &call.head.headers;
         let bytes = read_json(headers, &mut call.body, config.body_limit, config.body_timeout).await?;
-        serde_json::from_slice(&bytes).map_err(|error| Failure::bad(format!("The body is wrong: {error}.")))
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::bad(format!("The body is wrong: {}.", excerpt(&error.to_string()))))
     }
 
     /// A new credential, and the secret that nobody will see again.
