@@ -222,6 +222,9 @@ fn token_message(error: TokenError) -> &'static str {
         TokenError::Signature => "Access token validation failure. Invalid signature.",
         TokenError::Issuer => "Access token validation failure. Invalid issuer.",
         TokenError::Audience => "Access token validation failure. Invalid audience.",
+        TokenError::NotForAccess => {
+            "Access token validation failure. This is no access token; an ID token will not do."
+        }
         TokenError::Expired => "Lifetime validation failed, the token is expired.",
         TokenError::NotYetValid => "Access token has expired or is not yet valid.",
         TokenError::Removed => "Access token validation failure. Its application is not registered any more.",

@@ -5,6 +5,7 @@ mod answer;
 mod app;
 mod audit;
 pub mod auth;
+mod carry_through;
 mod cors;
 mod exconn;
 mod failure;

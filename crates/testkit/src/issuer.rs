@@ -23,6 +23,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+use crate::wait_until;
+
 /// The keys that an issuer can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SigningKey {
@@ -47,6 +49,8 @@ pub enum Behaviour {
     Down,
     /// It takes connections and never answers.
     Silent,
+    /// It holds answers back until it behaves in another way.
+    Held,
     /// It answers with this status.
     Status(u16),
     /// It sends clients elsewhere, to where the right documents are.
@@ -60,6 +64,9 @@ pub enum Behaviour {
     /// It says that its keys are at this address.
     KeysAt(String),
 }
+
+/// The longest that an answer is held back.
+const HELD: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 struct State {
@@ -210,10 +217,10 @@ async fn answer(mut stream: TcpStream, state: Arc<Mutex<State>>, address: Socket
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    let (behaviour, document) = {
-        let mut state = state.lock().expect("the state");
-        (state.behaviour.clone(), state.document(&path, address))
-    };
+    let document = state.lock().expect("the state").document(&path, address);
+    let behaviour = || state.lock().expect("the state").behaviour.clone();
+    wait_until(HELD, || async { behaviour() != Behaviour::Held }).await;
+    let behaviour = behaviour();
     let (status, more) = match &behaviour {
         Behaviour::Down => return,
         Behaviour::Silent => {

@@ -2,7 +2,10 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 use super::TokenError;
 
@@ -61,6 +64,36 @@ pub(super) struct Claims {
     pub(super) scope: Option<String>,
     #[serde(default)]
     pub(super) roles: Vec<String>,
+    /// Keycloak's kind of token: `Bearer` or `ID`.
+    pub(super) typ: Option<String>,
+    nonce: Option<IgnoredAny>,
+    at_hash: Option<IgnoredAny>,
+    c_hash: Option<IgnoredAny>,
+}
+
+impl Claims {
+    /// Whether this is an access token and not an ID token, whose `aud` is the same where an issuer knows an API by its
+    /// client id. `token_type` is `typ` of the head.
+    pub(super) fn are_for_access(&self, token_type: Option<&str>) -> bool {
+        let token_type = token_type.map(|name| name.to_ascii_lowercase());
+        let is_declared =
+            match token_type.as_deref().map(|name| name.strip_prefix("application/").unwrap_or(name)) {
+                // RFC 9068, section 2.1.
+                Some("at+jwt") => true,
+                None | Some("jwt") => self.typ.as_deref() == Some("Bearer"),
+                Some(_) => return false,
+            };
+        if is_declared {
+            return true;
+        }
+        // OpenID Connect Core 1.0, sections 2 and 3.3.2.11: only ID tokens have these.
+        let has_marks = self.nonce.is_some() || self.at_hash.is_some() || self.c_hash.is_some();
+        // An access token names the client that it was issued to (RFC 9068, section 2.2). Entra's ID tokens do not, and
+        // may have none of the marks, but roles.
+        let is_roles_alone = !self.roles.is_empty() && self.scp.is_none() && self.scope.is_none();
+        let names_client = self.appid.is_some() || self.azp.is_some() || self.client_id.is_some();
+        self.typ.as_deref() != Some("ID") && !has_marks && (names_client || !is_roles_alone)
+    }
 }
 
 /// The head of a token, and who it says has issued it. Nothing of this is proven.
@@ -71,6 +104,8 @@ pub(crate) struct Unverified {
     pub(crate) x5t: Option<String>,
     pub(crate) x5t_s256: Option<String>,
     pub(crate) issuer: Option<String>,
+    /// `typ`: what kind of token it is.
+    pub(super) token_type: Option<String>,
 }
 
 /// Keys that the head names or brings along (`jwk`, `jku`, `x5u`, `x5c`) are never looked at: a token must not say what to
@@ -78,6 +113,7 @@ pub(crate) struct Unverified {
 #[derive(Deserialize)]
 struct Head {
     alg: String,
+    typ: Option<String>,
     kid: Option<String>,
     x5t: Option<String>,
     #[serde(rename = "x5t#S256")]
@@ -113,7 +149,8 @@ impl Unverified {
             Some(serde_json::Value::String(issuer)) => Some(issuer),
             _ => None,
         };
-        Ok(Self { algorithm, key_id: head.kid, x5t: head.x5t, x5t_s256: head.x5t_s256, issuer })
+        let (x5t, x5t_s256) = (head.x5t, head.x5t_s256);
+        Ok(Self { algorithm, key_id: head.kid, x5t, x5t_s256, issuer, token_type: head.typ })
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) struct IssuerKeys {
     fetcher: Fetcher,
     known: RwLock<Option<Arc<KnownKeys>>>,
     /// Held while fetching, so that there is one fetch at a time.
-    latest: Mutex<Option<Attempt>>,
+    latest: Arc<Mutex<Option<Attempt>>>,
     refreshing: AtomicBool,
 }
 
@@ -82,7 +82,7 @@ impl IssuerKeys {
             issuer: issuer.to_owned(),
             fetcher,
             known: RwLock::default(),
-            latest: Mutex::default(),
+            latest: Arc::default(),
             refreshing: AtomicBool::new(false),
         }
     }
@@ -136,8 +136,8 @@ impl IssuerKeys {
 
     /// Fetches the keys, unless someone else has since `seen` or the last fetch was a short while ago. Tells whether the
     /// latest fetch failed.
-    async fn refresh(&self, seen: Option<Timestamp>, now: Timestamp) -> bool {
-        let mut latest = self.latest.lock().await;
+    async fn refresh(self: &Arc<Self>, seen: Option<Timestamp>, now: Timestamp) -> bool {
+        let mut latest = self.latest.clone().lock_owned().await;
         if self.known(now).map(|known| known.fetched) != seen {
             return false;
         }
@@ -147,13 +147,23 @@ impl IssuerKeys {
                 return attempt.failed;
             }
         }
-        // A caller that goes away ends the fetch: until it is done, it counts as failed.
-        *latest = Some(Attempt { at: now, failed: true });
+        // The task goes on, and holds the lock, if the caller goes away: otherwise callers with forged tokens that hang up
+        // at once could keep the keys from ever being fetched.
+        let this = self.clone();
+        let fetching = tokio::spawn(async move {
+            let failed = this.fetch_and_keep(now).await;
+            *latest = Some(Attempt { at: now, failed });
+            failed
+        });
+        fetching.await.unwrap_or(true)
+    }
+
+    /// Fetches the keys. Tells whether that failed.
+    async fn fetch_and_keep(&self, now: Timestamp) -> bool {
         match self.fetch().await {
             Ok(keys) => {
                 let known = Arc::new(KnownKeys { keys, fetched: now });
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
-                *latest = Some(Attempt { at: now, failed: false });
                 tracing::info!(issuer = self.issuer, "fetched the issuer's keys");
                 false
             }

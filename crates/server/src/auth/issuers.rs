@@ -140,6 +140,9 @@ impl Issuers {
         if !claims.aud.iter().any(|audience| entry.trusted.audiences.contains(audience)) {
             return Err(Refused::Token(TokenError::Audience));
         }
+        if !claims.are_for_access(head.token_type.as_deref()) {
+            return Err(Refused::Token(TokenError::NotForAccess));
+        }
         let caller = Caller::of(claims, entry.tenant);
         caller.check_time(now).map_err(Refused::Token)?;
         Ok(caller)

@@ -23,7 +23,7 @@ pub enum Permission {
     AuditLogRead,
 }
 
-/// A text that names no permission which exconn knows.
+/// A text that names no permission which exconn knows: its first 100 characters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a permission that exconn knows; known are {names}", names = Permission::names())]
 pub struct UnknownPermission(pub String);
@@ -86,7 +86,10 @@ impl FromStr for Permission {
     type Err = UnknownPermission;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|p| p.name() == text).ok_or_else(|| UnknownPermission(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|p| p.name() == text)
+            .ok_or_else(|| UnknownPermission(text.chars().take(100).collect()))
     }
 }
 

@@ -47,6 +47,9 @@ pub enum TokenError {
     /// Meant for another service.
     #[error("foreign audience")]
     Audience,
+    /// An ID token, or another kind of token that opens nothing.
+    #[error("not an access token")]
+    NotForAccess,
     /// Its time is over.
     #[error("expired")]
     Expired,

@@ -5,14 +5,16 @@ use std::{fmt::Write, time::Duration};
 use exconn_model::{
     Application, ApplicationChange, ApplicationId, AuditEntry, Credential, CredentialId, CredentialKey,
 };
+use exconn_store::StoreError;
 use http::{HeaderValue, StatusCode, header::LOCATION};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
-use super::{no_options, secret};
+use super::{excerpt::excerpt, no_options, secret};
 use crate::{
     answer::Call,
     app::Service,
     auth::{Caller, Permission},
+    carry_through::carry_through,
     failure::Failure,
     identity::Certificate,
     reply::Reply,
@@ -173,10 +175,10 @@ impl Request<'_> {
         }
         let detail = change.permissions.as_ref().map(|names| names.join(" "));
         let audit = AuditEntry { detail, ..self.audit(&call, StatusCode::OK) };
-        let store = &self.service.store;
-        let changed = store.update_application(self.caller.tenant, id, change, audit.clone()).await;
-        self.service.authentication.forget_applications();
-        Ok(Reply::json(&show(changed?, None))?.with_audit(audit))
+        let (store, tenant, entry) = (self.service.store.clone(), self.caller.tenant, audit.clone());
+        let changed =
+            self.changed(async move { store.update_application(tenant, id, change, entry).await }).await?;
+        Ok(Reply::json(&show(changed, None))?.with_audit(audit))
     }
 
     /// `POST /exconn/v1/apps/{id}/rotate`: a new credential; the others end after the overlap, at once without one.
@@ -191,19 +193,35 @@ impl Request<'_> {
         let others_end = Some(now.after(Duration::from_secs(overlap)));
         let detail = Some(format!("new credential {}", credential.id));
         let audit = AuditEntry { detail, ..self.audit(&call, StatusCode::OK) };
-        let (store, tenant) = (&self.service.store, self.caller.tenant);
-        let changed = store.add_credential(tenant, id, credential, others_end, now, audit.clone()).await;
-        self.service.authentication.forget_applications();
-        Ok(Reply::json(&show(changed?, text))?.with_audit(audit))
+        let (store, tenant, entry) = (self.service.store.clone(), self.caller.tenant, audit.clone());
+        let changed = self
+            .changed(
+                async move { store.add_credential(tenant, id, credential, others_end, now, entry).await },
+            )
+            .await?;
+        Ok(Reply::json(&show(changed, text))?.with_audit(audit))
     }
 
     /// `DELETE /exconn/v1/apps/{id}`: its tokens open nothing any more.
     async fn delete(&self, id: ApplicationId, call: Call<'_>) -> Result<Reply, Failure> {
         let audit = self.audit(&call, StatusCode::NO_CONTENT);
-        let deleted = self.service.store.delete_application(self.caller.tenant, id, audit.clone()).await;
-        self.service.authentication.forget_applications();
-        deleted?;
+        let (store, tenant, entry) = (self.service.store.clone(), self.caller.tenant, audit.clone());
+        self.changed(async move { store.delete_application(tenant, id, entry).await }).await?;
         Ok(Reply::empty().with_audit(audit))
+    }
+
+    /// Does a change of an application, and lets it count at once for the tokens that it has.
+    async fn changed<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let authentication = self.service.authentication.clone();
+        carry_through(async move {
+            let changed = change.await;
+            authentication.forget_applications();
+            changed
+        })
+        .await
     }
 
     fn audit(&self, call: &Call<'_>, status: StatusCode) -> AuditEntry {
@@ -214,7 +232,8 @@ impl Request<'_> {
         let config = &self.service.config;
         let headers = &call.head.headers;
         let bytes = read_json(headers, &mut call.body, config.body_limit, config.body_timeout).await?;
-        serde_json::from_slice(&bytes).map_err(|error| Failure::bad(format!("The body is wrong: {error}.")))
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::bad(format!("The body is wrong: {}.", excerpt(&error.to_string()))))
     }
 
     /// A new credential, and the secret that nobody will see again.

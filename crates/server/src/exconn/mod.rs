@@ -2,6 +2,7 @@
 
 mod apps;
 mod description;
+mod excerpt;
 mod runs;
 pub(crate) mod secret;
 

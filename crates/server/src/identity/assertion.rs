@@ -6,7 +6,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use exconn_model::{Application, CredentialKey, Timestamp};
+use exconn_model::{Application, ApplicationId, CredentialKey, Timestamp};
 use jsonwebtoken::Algorithm;
 use ring::digest;
 use serde::Deserialize;
@@ -17,8 +17,8 @@ use crate::auth::{NumericDate, OneOrMany, Unverified, check_time, signed};
 
 /// An assertion may be valid so long from now on; the vendor's libraries sign for ten minutes.
 const MAX_LIFE: Duration = Duration::from_secs(3600);
-/// Assertions that are remembered until they expire.
-const MAX_REMEMBERED: usize = 20_000;
+/// Assertions of one application that are remembered until they expire. The vendor's libraries use one for ten minutes.
+const MAX_REMEMBERED: usize = 2000;
 
 #[derive(Deserialize)]
 struct Claims {
@@ -91,12 +91,22 @@ pub(super) fn client(assertion: &str) -> Option<String> {
 /// Assertions that were used, and from where. The vendor's libraries use one assertion for several requests, so that a
 /// second use is no attack; a use from another address is.
 #[derive(Default)]
-pub(crate) struct Assertions(Mutex<HashMap<[u8; 32], (IpAddr, Timestamp)>>);
+pub(crate) struct Assertions(Mutex<HashMap<ApplicationId, Used>>);
+
+/// The assertions of one application: it can fill up only its own memory.
+struct Used {
+    by_fingerprint: HashMap<[u8; 32], (IpAddr, Timestamp)>,
+    /// When the first of them expires; before that there is nothing to forget.
+    first_end: Timestamp,
+    /// When the last of them expires.
+    last_end: Timestamp,
+}
 
 impl Assertions {
-    /// Notes the use of an assertion that was checked.
+    /// Notes the use of an assertion of this application that was checked.
     pub(super) fn admit(
         &self,
+        application: ApplicationId,
         assertion: &str,
         address: IpAddr,
         until: Timestamp,
@@ -104,19 +114,81 @@ impl Assertions {
     ) -> Result<(), Refusal> {
         let fingerprint = digest::digest(&digest::SHA256, assertion.as_bytes());
         let fingerprint = fingerprint.as_ref().try_into().map_err(|_| Refusal::Assertion)?;
-        let address = address.to_canonical();
-        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((first, _)) = used.get(&fingerprint) {
+        let mut applications = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !applications.contains_key(&application) {
+            applications.retain(|_, used| used.last_end > now);
+        }
+        applications.entry(application).or_default().admit(fingerprint, address.to_canonical(), until, now)
+    }
+}
+
+impl Used {
+    fn admit(
+        &mut self,
+        fingerprint: [u8; 32],
+        address: IpAddr,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        if let Some((first, _)) = self.by_fingerprint.get(&fingerprint) {
             return if *first == address { Ok(()) } else { Err(Refusal::AssertionReplayed) };
         }
-        if used.len() >= MAX_REMEMBERED {
-            used.retain(|_, (_, until)| *until > now);
+        if self.by_fingerprint.len() >= MAX_REMEMBERED && self.first_end <= now {
+            self.by_fingerprint.retain(|_, (_, until)| *until > now);
+            let ends = self.by_fingerprint.values().map(|(_, until)| *until);
+            self.first_end = ends.min().unwrap_or(Timestamp::MAX);
         }
-        // Only holders of a registered key get here: to forget an assertion would let it be replayed, so they wait.
-        if used.len() >= MAX_REMEMBERED {
-            return Err(Refusal::TooMany);
+        // To forget an assertion would let it be replayed, so the application waits.
+        if self.by_fingerprint.len() >= MAX_REMEMBERED {
+            return Err(Refusal::TooManyAssertions);
         }
-        used.insert(fingerprint, (address, until));
+        self.by_fingerprint.insert(fingerprint, (address, until));
+        self.first_end = self.first_end.min(until);
+        self.last_end = self.last_end.max(until);
         Ok(())
+    }
+}
+
+impl Default for Used {
+    fn default() -> Self {
+        Self {
+            by_fingerprint: HashMap::new(),
+            first_end: Timestamp::MAX,
+            last_end: Timestamp::from_unix_seconds(0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn an_application_fills_only_its_own_memory_and_only_until_its_assertions_expire() {
+        let assertions = Assertions::default();
+        let start = Timestamp::from_unix_seconds(1_000_000);
+        let after = |seconds| start.after(Duration::from_secs(seconds));
+        let here = IpAddr::from([127, 0, 0, 1]);
+        let (busy, other) = (ApplicationId(Uuid::from_u128(1)), ApplicationId(Uuid::from_u128(2)));
+        for number in 0..MAX_REMEMBERED {
+            let until = after(if number == 0 { 60 } else { 600 });
+            assert_eq!(assertions.admit(busy, &number.to_string(), here, until, start), Ok(()));
+        }
+        let more = |application, text: &str, now| assertions.admit(application, text, here, after(900), now);
+        assert_eq!(more(busy, "a", after(59)), Err(Refusal::TooManyAssertions));
+        assert_eq!(more(busy, "1", after(59)), Ok(()), "one that is remembered can be used again");
+        assert_eq!(more(other, "a", after(59)), Ok(()));
+        assert_eq!(more(busy, "a", after(60)), Ok(()));
+        assert_eq!(more(busy, "b", after(60)), Err(Refusal::TooManyAssertions));
+        assert_eq!(more(busy, "b", after(600)), Ok(()));
+        let third = ApplicationId(Uuid::from_u128(3));
+        assert_eq!(more(third, "a", after(900)), Ok(()));
+        assert_eq!(
+            assertions.0.lock().unwrap().len(),
+            1,
+            "applications without live assertions are forgotten"
+        );
     }
 }

@@ -35,6 +35,8 @@ pub(crate) enum Refusal {
     AssertionTime,
     /// Used from somewhere else before.
     AssertionReplayed,
+    /// The application has too many that have not expired.
+    TooManyAssertions,
     Scope,
     Resource,
     /// Too many refused attempts.
@@ -131,6 +133,13 @@ impl Refusal {
             Self::AssertionReplayed => {
                 (401, "invalid_client", 700_025, "The client assertion has been used from another address.")
             }
+            Self::TooManyAssertions => (
+                429,
+                "temporarily_unavailable",
+                50196,
+                "The application has used too many client assertions that have not expired yet. Use an assertion again \
+                 until it expires.",
+            ),
             Self::Scope => (
                 400,
                 "invalid_scope",

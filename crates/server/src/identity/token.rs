@@ -150,7 +150,8 @@ impl Request<'_> {
                 let audiences = [token_endpoint(origin, tenant), issuer(origin, tenant)];
                 let until = assertion::check(text, &application, &audiences, self.now)?;
                 let address = call.connection.peer.ip();
-                self.service.sign_ins.assertions.admit(text, address, until, self.now)?;
+                let assertions = &self.service.sign_ins.assertions;
+                assertions.admit(application.id, text, address, until, self.now)?;
             }
         }
         let host = call.head.headers.get(HOST).and_then(|host| host.to_str().ok());

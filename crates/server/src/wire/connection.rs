@@ -37,7 +37,11 @@ impl Connection {
         let origin = match (public, &forwarded) {
             (Some(_), _) => None,
             (None, Some(said)) => {
-                said.host.clone().or_else(|| host(head)).map(|host| Origin::at(&host, secure))
+                // A proxy that says no host may have passed on whatever the client wrote into `Host`.
+                let passed_on = || {
+                    host(head).filter(|host| host.as_str() == self.origin.authority() || self.is_called(host))
+                };
+                said.host.clone().or_else(passed_on).map(|host| Origin::at(&host, secure))
             }
             (None, None) => {
                 let other = host(head).filter(|host| host.as_str() != self.origin.authority());

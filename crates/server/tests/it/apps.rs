@@ -89,6 +89,25 @@ async fn bad_bodies_are_refused_with_what_would_do() {
 }
 
 #[tokio::test]
+async fn errors_repeat_only_the_beginning_of_what_was_sent() {
+    let server = Server::start().await;
+    let long = "é".repeat(100_000);
+    for (body, says) in [
+        (json!({"displayName": "a", "permissions": [long]}), ["permissions: 'é", "AuditLog.Read.All"]),
+        (
+            json!({"displayName": "a", "permissions": [], (long.as_str()): 1}),
+            ["unknown field", "`permissions`"],
+        ),
+        (json!({"displayName": "a", "permissions": long}), ["invalid type", "expected a sequence at line 1"]),
+    ] {
+        let (_, said) = server.write("POST", APPS, body.to_string()).await.error(400);
+        assert!(said.chars().count() < 600, "{} characters", said.chars().count());
+        assert!(says.iter().all(|part| said.contains(part)), "{said}");
+    }
+    server.end().await;
+}
+
+#[tokio::test]
 async fn what_is_taken_from_an_application_stops_working_at_once() {
     let server = Server::start().await;
     let app = create(&server, json!({"displayName": "a", "permissions": [WRITE]})).await;

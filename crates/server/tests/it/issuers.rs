@@ -96,6 +96,45 @@ async fn scopes_and_roles_open_what_they_name() {
 }
 
 #[tokio::test]
+async fn id_tokens_open_nothing() {
+    let (issuer, server) = world(&[("1", SigningKey::Rsa1)]).await;
+    let good = claims(&issuer);
+    let mut app = with(good.clone(), "roles", json!(["DeviceManagementServiceConfig.Read.All"]));
+    app.as_object_mut().unwrap().remove("scp");
+    let mut nameless = app.clone();
+    nameless.as_object_mut().unwrap().remove("azp");
+    let named = |name: &str| with(nameless.clone(), name, "the script".into());
+    let jwt = Some("JWT");
+    for (what, kind, claims, status) in [
+        ("a person's", jwt, good.clone(), 200),
+        ("an application's", jwt, app.clone(), 200),
+        ("an application's with its appid", jwt, named("appid"), 200),
+        ("an application's with its client_id", jwt, named("client_id"), 200),
+        ("no type", None, app.clone(), 200),
+        ("RFC 9068", Some("at+jwt"), app.clone(), 200),
+        ("RFC 9068 in full", Some("application/AT+JWT"), app.clone(), 200),
+        ("Keycloak's", jwt, with(with(good.clone(), "typ", "Bearer".into()), "nonce", "n".into()), 200),
+        ("nonce", jwt, with(app.clone(), "nonce", "n".into()), 401),
+        ("nonce of a person", jwt, with(good.clone(), "nonce", "n".into()), 401),
+        ("at_hash", jwt, with(app.clone(), "at_hash", "h".into()), 401),
+        ("c_hash", jwt, with(app.clone(), "c_hash", "h".into()), 401),
+        ("Keycloak's ID token", jwt, with(app.clone(), "typ", "ID".into()), 401),
+        ("for nobody", jwt, nameless.clone(), 401),
+        ("a logout token", Some("logout+jwt"), app.clone(), 401),
+    ] {
+        let head =
+            Header { typ: kind.map(str::to_owned), kid: Some("1".into()), ..Header::new(Algorithm::RS256) };
+        let answer = server.get_as(&SigningKey::Rsa1.sign(&head, &claims), CONNECTORS).await;
+        assert_eq!(answer.status, status, "{what}: {answer:?}");
+        if status == 401 {
+            let (_, said) = answer.error(401);
+            assert!(said.contains("ID token"), "{what}: {said}");
+        }
+    }
+    server.end().await;
+}
+
+#[tokio::test]
 async fn forged_and_foreign_tokens_are_refused() {
     let (issuer, server) = world(&[("1", SigningKey::Rsa1), ("2", SigningKey::P256)]).await;
     issuer.add_to_key_set(&[
@@ -342,6 +381,26 @@ async fn a_silent_issuer_holds_up_nobody_else() {
     };
     let (answer, ()) = tokio::join!(waiting, others);
     assert_eq!(answer.status, 503);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn callers_that_hang_up_do_not_keep_the_keys_from_coming() {
+    let (issuer, server) = world(&[("1", SigningKey::Rsa1)]).await;
+    issuer.behave(Behaviour::Held);
+    let forged = SigningKey::Rsa2.token("forged", Algorithm::RS256, &claims(&issuer));
+    tokio::select! {
+        answer = server.get_as(&forged, CONNECTORS) => panic!("{answer:?}"),
+        () = wait_until(BOUND, || async { issuer.fetches().0 == 1 }) => {}
+    }
+    // So that the service notices that the caller is gone.
+    for _ in 0..20 {
+        assert_eq!(server.get(CONNECTORS).await.status, 200);
+    }
+    issuer.behave(Behaviour::Right);
+    let token = SigningKey::Rsa1.token("1", Algorithm::RS256, &claims(&issuer));
+    assert_eq!(server.get_as(&token, CONNECTORS).await.status, 200);
+    assert_eq!(issuer.fetches(), (1, 1), "the fetch that was under way goes on");
     server.end().await;
 }
 

@@ -63,13 +63,17 @@ async fn a_trusted_proxy_tells_how_it_was_asked() {
     .await;
     let own = server.address.to_string();
     let host = ("host", own.as_str());
+    let localhost = format!("localhost:{}", server.address.port());
     for (headers, base, secure) in [
         (&[host][..], format!("http://{own}"), false),
         (
-            &[("host", "x.contoso.com"), ("x-forwarded-proto", "https")],
-            "https://x.contoso.com".to_owned(),
+            &[("host", "evil.example"), ("x-forwarded-proto", "https"), ("x-forwarded-for", "192.0.2.9")],
+            format!("http://{own}"),
             true,
         ),
+        (&[("host", "evil.example")], format!("http://{own}"), false),
+        (&[("host", &localhost), ("x-forwarded-proto", "https")], format!("https://{localhost}"), true),
+        (&[host, ("x-forwarded-proto", "https")], format!("https://{own}"), true),
         (
             &[host, ("x-forwarded-proto", "https"), ("x-forwarded-host", "x.contoso.com:8443")],
             "https://x.contoso.com:8443".to_owned(),

@@ -6,6 +6,7 @@ use http::{
 
 use super::{SET, change};
 use crate::{
+    carry_through::carry_through,
     failure::Failure,
     graph::{Ask, entity, etag},
     reply::Reply,
@@ -23,11 +24,14 @@ pub(in crate::graph) async fn create(ask: &Ask<'_>, body: &mut RequestBody) -> R
     let draft = ConnectorDraft::default().with(change);
     let status = entity::status_of_change(ask, StatusCode::CREATED);
     let audit = AuditEntry { created: Some(id.0), ..ask.audit(status) };
-    let connector = service
-        .store
-        .create_connector(ask.tenant(), id, draft, run, service.clock.now(), audit.clone())
-        .await?;
-    service.agents.wake(id);
+    let (store, agents) = (service.store.clone(), service.agents.clone());
+    let (tenant, now, entry) = (ask.tenant(), service.clock.now(), audit.clone());
+    let connector = carry_through(async move {
+        let connector = store.create_connector(tenant, id, draft, run, now, entry).await?;
+        agents.wake(id);
+        Ok(connector)
+    })
+    .await?;
     let location = HeaderValue::try_from(format!("{}/{SET}/{id}", ask.root)).ok();
     let mut reply =
         entity::changed(ask, SET, &connector, StatusCode::CREATED)?.with_header(LOCATION, location.clone());

@@ -3,6 +3,7 @@ use http::StatusCode;
 
 use super::id;
 use crate::{
+    carry_through::carry_through,
     failure::Failure,
     graph::{Ask, etag},
     reply::Reply,
@@ -25,7 +26,13 @@ pub(in crate::graph) async fn sync(ask: &Ask<'_>, body: &mut RequestBody) -> Res
     let run = RunId(service.entropy.uuid());
     let audit = ask.audit(StatusCode::NO_CONTENT);
     let now = service.clock.now();
-    service.store.request_sync(ask.tenant(), id, kind, run, now, Some(audit.clone())).await?;
-    service.agents.wake(id);
+    let (store, agents) = (service.store.clone(), service.agents.clone());
+    let (tenant, entry) = (ask.tenant(), Some(audit.clone()));
+    carry_through(async move {
+        store.request_sync(tenant, id, kind, run, now, entry).await?;
+        agents.wake(id);
+        Ok(())
+    })
+    .await?;
     Ok(Reply::empty().with_audit(audit))
 }
