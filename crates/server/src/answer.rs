@@ -103,7 +103,6 @@ impl Service {
         if failure.is_refusal() || operation.is_some_and(Operation::is_change) {
             let mut entry = asked.entry(self, trace.caller.as_deref(), operation, failure.status());
             entry.detail = Some(failure.code().to_owned());
-            audit::log(&entry);
             self.recorder.refusal(entry);
         }
     }

@@ -99,7 +99,7 @@ pub(crate) const KEYS: [Key; 42] = [
     key(
         "audit.keep",
         Kind::Number,
-        "Entries of the audit that are kept, the newest, at least 1000. Default: 100000",
+        "Entries of the audit that are kept of each tenant: the newest changes, and as many refusals and sign-ins, at least 1000. Default: 100000",
     ),
     key(
         "throttle.mode",

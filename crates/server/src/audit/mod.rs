@@ -18,6 +18,8 @@ use crate::{
 
 /// Bytes of a path that the audit keeps.
 const MAX_PATH: usize = 256;
+/// Bytes of a method that the audit keeps: a client may send any token as its method, as long as a whole head.
+const MAX_METHOD: usize = 32;
 
 /// What the audit knows of a request, whatever becomes of it.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +59,8 @@ impl Asked<'_> {
             subject_name: named.and_then(|caller| caller.name.clone()),
             application: named.and_then(|caller| caller.application.clone()),
             action: operation.map(|operation| operation.name().to_owned()),
-            method: Some(self.head.method.to_string()),
-            resource: Some(path[..path.floor_char_boundary(MAX_PATH)].to_owned()),
+            method: Some(beginning(self.head.method.as_str(), MAX_METHOD)),
+            resource: Some(beginning(path, MAX_PATH)),
             outcome: if status.is_success() { AuditOutcome::Done } else { AuditOutcome::Refused },
             status: Some(status.as_u16()),
             address: Some(self.connection.peer.ip().to_canonical().to_string()),
@@ -67,6 +69,10 @@ impl Asked<'_> {
             ..AuditEntry::new(id, tenant, service.clock.now(), actor)
         }
     }
+}
+
+fn beginning(text: &str, bytes: usize) -> String {
+    text[..text.floor_char_boundary(bytes)].to_owned()
 }
 
 /// Writes the entry's line into the log. Texts from outside are escaped, so that no one can write lines of their own.

@@ -53,7 +53,7 @@ impl Recorder {
         Self { store, clock, entropy, tenant, waiting: Mutex::new(waiting), wake: Notify::new() }
     }
 
-    /// Takes the entry of a refusal, unless there are too many.
+    /// Takes the entry of a refusal and writes its line into the log, unless there are too many.
     pub(crate) fn refusal(&self, entry: AuditEntry) {
         let mut waiting = self.waiting();
         waiting.allow(self.clock.now());
@@ -61,6 +61,7 @@ impl Recorder {
             waiting.dropped = waiting.dropped.saturating_add(1);
         } else {
             waiting.allowance -= 1;
+            super::log(&entry);
             waiting.entries.push_back(entry);
         }
         self.wake.notify_one();

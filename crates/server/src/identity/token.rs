@@ -113,8 +113,8 @@ pub(crate) async fn issue(
             // Only what looks like a client id is written down: people paste secrets into the wrong field.
             let application = request.client.filter(|client| client.parse::<ApplicationId>().is_ok());
             let entry = AuditEntry { application, detail: Some(refusal.detail()), ..entry };
-            service.recorder.refusal(entry.clone());
-            Ok(refusal.reply(call.identity, now)?.with_audit(entry))
+            service.recorder.refusal(entry);
+            refusal.reply(call.identity, now)
         }
     }
 }

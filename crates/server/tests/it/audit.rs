@@ -109,6 +109,22 @@ async fn changes_and_refusals_are_recorded_without_secrets() {
 }
 
 #[tokio::test]
+async fn a_flood_of_refusals_fills_neither_the_log_nor_an_entry() {
+    listen();
+    let server = Server::start().await;
+    let method = "LONG".repeat(1000);
+    let request = http::Request::builder().method(method.as_str()).uri(CONNECTORS).header("host", "x");
+    server.send(request.body(Full::default()).unwrap()).await.error(401);
+    assert_eq!(audit()[0]["method"].as_str().map(str::len), Some(32));
+    for _ in 0..6 {
+        futures_util::future::join_all((0..50).map(|_| server.get_as("forged", CONNECTORS))).await;
+    }
+    let refused = audit().iter().filter(|line| line["status"] == 401).count();
+    assert!((200..250).contains(&refused), "{refused}");
+    server.end().await;
+}
+
+#[tokio::test]
 async fn the_client_behind_a_trusted_proxy_is_recorded() {
     listen();
     let server = Server::start_with(|config| {

@@ -14,6 +14,16 @@ use crate::{Page, StoreError};
 /// that no change waits for a large removal.
 const TRIMMED_AT_ONCE: u32 = 100;
 
+/// What an entry tells of. Each kind of each tenant has its own bound: refusals, which anyone can cause, push out no
+/// change, and no tenant's entries push out another's.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// A change, written with it.
+    Change = 0,
+    /// A refusal or a sign-in.
+    Event = 1,
+}
+
 /// The SQL expression of each property of `exconn_model::AUDIT_ENTRY`.
 const COLUMNS: [Column; 16] = [
     Column::required("id"),
@@ -54,13 +64,21 @@ pub(super) fn count(
     query::count(connection, sql, filter)
 }
 
-/// Adds an entry and removes the oldest ones beyond the newest `keep`.
-pub(super) fn insert(tx: &Transaction<'_>, entry: &AuditEntry, keep: u64) -> Result<(), StoreError> {
+/// Adds an entry and removes the oldest ones beyond the newest `keep` of its tenant and kind.
+pub(super) fn insert(
+    tx: &Transaction<'_>,
+    entry: &AuditEntry,
+    kind: Kind,
+    keep: u64,
+) -> Result<(), StoreError> {
     const INSERT: &str = "INSERT INTO audit (id, tenant_id, at, actor, subject, subject_name, application, action, \
-        method, resource, created, outcome, status, detail, address, request_id, client_request_id) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
-    const TRIM: &str = "DELETE FROM audit WHERE sequence <= (SELECT max(sequence) - ?1 FROM audit) \
-        AND sequence < (SELECT min(sequence) + ?2 FROM audit)";
+        method, resource, created, outcome, status, detail, address, request_id, client_request_id, kind, number) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
+        (SELECT ifnull(max(number), 0) + 1 FROM audit WHERE tenant_id = ?2 AND kind = ?18))";
+    // Numbers have no gaps, as only the lowest are removed: so the bounds are two look-ups in the index.
+    const TRIM: &str = "DELETE FROM audit WHERE tenant_id = ?1 AND kind = ?2 \
+        AND number <= (SELECT max(number) - ?3 FROM audit WHERE tenant_id = ?1 AND kind = ?2) \
+        AND number < (SELECT min(number) + ?4 FROM audit WHERE tenant_id = ?1 AND kind = ?2)";
     let text = |id: Option<Uuid>| id.map(|id| id.to_string());
     tx.prepare_cached(INSERT)
         .and_then(|mut statement| {
@@ -82,12 +100,15 @@ pub(super) fn insert(tx: &Transaction<'_>, entry: &AuditEntry, keep: u64) -> Res
                 entry.address,
                 text(entry.request_id),
                 entry.client_request_id,
+                kind as u8,
             ])
         })
         .map_err(failed)?;
     let keep = i64::try_from(keep).unwrap_or(i64::MAX);
     tx.prepare_cached(TRIM)
-        .and_then(|mut statement| statement.execute(params![keep, TRIMMED_AT_ONCE]))
+        .and_then(|mut statement| {
+            statement.execute(params![entry.tenant.to_string(), kind as u8, keep, TRIMMED_AT_ONCE])
+        })
         .map_err(failed)?;
     Ok(())
 }

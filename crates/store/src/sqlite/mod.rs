@@ -96,7 +96,7 @@ impl SqliteStore {
         let keep = self.options.audit_entries;
         self.write(move |tx| {
             let result = work(tx)?;
-            audit::insert(tx, &entry, keep)?;
+            audit::insert(tx, &entry, audit::Kind::Change, keep)?;
             Ok(result)
         })
         .await
@@ -214,7 +214,7 @@ impl Store for SqliteStore {
             devices::delete_all(tx, id)?;
             runs::cancel_open(tx, id, now)?;
             connectors::delete(tx, tenant, id)?;
-            audit::insert(tx, &audit, keep)
+            audit::insert(tx, &audit, audit::Kind::Change, keep)
         };
         // It may have a million devices.
         self.writer.alone(move |connection| in_transaction(connection, delete)).await
@@ -296,7 +296,7 @@ impl Store for SqliteStore {
         self.write(move |tx| {
             let binding = bindings::bind(tx, tenant, &wanted, connector, run, now)?;
             if let Binding::Created(_) = binding {
-                audit::insert(tx, &audit, keep)?;
+                audit::insert(tx, &audit, audit::Kind::Change, keep)?;
             }
             Ok(binding)
         })
@@ -458,7 +458,10 @@ impl Store for SqliteStore {
 
     async fn record(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError> {
         let keep = self.options.audit_entries;
-        self.write(move |tx| entries.iter().try_for_each(|entry| audit::insert(tx, entry, keep))).await
+        self.write(move |tx| {
+            entries.iter().try_for_each(|entry| audit::insert(tx, entry, audit::Kind::Event, keep))
+        })
+        .await
     }
 
     async fn audit(&self, tenant: TenantId, query: &Query) -> Result<Page<AuditEntry>, StoreError> {

@@ -41,7 +41,8 @@ pub struct SqliteOptions {
     pub cache_kib: u32,
     /// The most pages of 8 KiB that the database may have; no bound but SQLite's where absent.
     pub max_pages: Option<u32>,
-    /// The newest entries of the audit that are kept; older ones go as new ones come.
+    /// The newest entries of the audit that are kept of each tenant's changes, and as many of its refusals and sign-ins;
+    /// older ones go as new ones come.
     pub audit_entries: u64,
     /// A query may take so long before it is ended with [`StoreError::TooSlow`].
     pub query_patience: Duration,

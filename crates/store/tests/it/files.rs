@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 const TENANT: TenantId = TenantId(Uuid::from_u128(1));
+const OTHER: TenantId = TenantId(Uuid::from_u128(2));
 const ID: ConnectorId = ConnectorId(Uuid::from_u128(10));
 
 fn now() -> Timestamp {
@@ -210,10 +211,20 @@ async fn the_audit_keeps_the_newest_entries() {
     let keep = |audit_entries| SqliteOptions { audit_entries, ..SqliteOptions::default() };
     let store = SqliteStore::open(folder.path(), keep(300)).unwrap();
     store.record(entries(0, 500)).await.unwrap();
-    assert_eq!(ids(store).await, (200..500).collect::<Vec<_>>());
+    assert_eq!(store.count_audit(TENANT, None).await.unwrap(), 300);
+    // Neither do they push out changes, nor another tenant's entries.
+    let run = Uuid::from_u128(7);
+    let change = AuditEntry::new(AuditId(run), TENANT, now(), AuditActor::Application);
+    let draft = ConnectorDraft::default();
+    store.create_connector(TENANT, ConnectorId(run), draft, RunId(run), now(), change).await.unwrap();
+    let theirs = entries(8, 9).into_iter().map(|entry| AuditEntry { tenant: OTHER, ..entry });
+    store.record(theirs.collect()).await.unwrap();
+    store.record(entries(500, 1000)).await.unwrap();
+    assert_eq!(store.count_audit(OTHER, None).await.unwrap(), 1);
+    assert_eq!(ids(store).await, [7].into_iter().chain(700..1000).collect::<Vec<_>>());
     // A lowered bound is reached step by step.
     let store = SqliteStore::open(folder.path(), keep(10)).unwrap();
-    store.record(entries(500, 501)).await.unwrap();
-    store.record(entries(501, 505)).await.unwrap();
-    assert_eq!(ids(store).await, (495..505).collect::<Vec<_>>());
+    store.record(entries(1000, 1001)).await.unwrap();
+    store.record(entries(1001, 1005)).await.unwrap();
+    assert_eq!(ids(store).await, [7].into_iter().chain(995..1005).collect::<Vec<_>>());
 }

@@ -40,7 +40,11 @@ CREATE TABLE audit (
     detail TEXT,
     address TEXT,
     request_id TEXT,
-    client_request_id TEXT
+    client_request_id TEXT,
+    kind INTEGER NOT NULL,
+    number INTEGER NOT NULL
 ) STRICT;
+
+CREATE UNIQUE INDEX audit_by_kind ON audit (tenant_id, kind, number);
 
 CREATE INDEX audit_by_time ON audit (tenant_id, at, id);
