@@ -3,7 +3,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use exconn_model::{Clock, ConnectorStatus, ConnectorType, Entropy, GraphEnum, SyncType, Timestamp};
+use exconn_model::{
+    AuditActor, AuditOutcome, Clock, ConnectorStatus, ConnectorType, Entropy, GraphEnum, SyncType, Timestamp,
+};
 use exconn_store::{SqliteOptions, SqliteStore};
 use rusqlite::{Connection, TransactionBehavior, params};
 use tempfile::TempDir;
@@ -103,6 +105,23 @@ impl Bare {
                  VALUES (?1, ?2, ?3, ?4, 'queued', ?5)",
             )?
             .execute(params![run.to_string(), tenant, id, SyncType::Full.number(), System.now().ticks()])?;
+        transaction
+            .prepare_cached(
+                "INSERT INTO audit (id, tenant_id, at, actor, subject, action, method, resource, created, outcome, \
+                 status, address, request_id, client_request_id, kind, number) \
+                 SELECT ?1, ?2, ?3, ?4, 'ann', 'createConnector', 'POST', \
+                 '/v1.0/deviceManagement/exchangeConnectors', ?5, ?6, 201, '127.0.0.1', ?7, ?7, 0, \
+                 ifnull(max(number), 0) + 1 FROM audit WHERE tenant_id = ?2 AND kind = 0",
+            )?
+            .execute(params![
+                System.uuid().to_string(),
+                tenant,
+                System.now().ticks(),
+                AuditActor::User.number(),
+                id,
+                AuditOutcome::Done.number(),
+                System.uuid().to_string(),
+            ])?;
         transaction.commit()
     }
 }
