@@ -12,9 +12,9 @@ use tokio::{sync::Notify, time::sleep};
 const MAX_WAITING: usize = 1024;
 /// Entries of one transaction.
 const BATCH: usize = 256;
-/// Refusals that are recorded at once.
+/// Entries of one source that are recorded at once.
 const BURST: u64 = 200;
-/// Refusals that are recorded each second in the long run.
+/// Entries of one source that are recorded each second in the long run.
 const RATE: u64 = 20;
 /// How long entries gather before the next transaction: under a flood, a few writes a second and not one for each.
 const GATHERING: Duration = Duration::from_millis(250);
@@ -34,10 +34,27 @@ pub(crate) struct Recorder {
 
 struct Waiting {
     entries: VecDeque<AuditEntry>,
-    /// Refusals that were too many since the last note.
+    /// Entries that were too many since the last note.
     dropped: u64,
-    /// Refusals that may still be recorded at once, and when that was last counted up.
-    allowance: u64,
+    strangers: Allowance,
+    callers: Allowance,
+    sign_ins: Allowance,
+}
+
+/// Where an entry comes from. Each has its own allowance, so that a flood of one hides nothing of the others.
+#[derive(Clone, Copy)]
+enum Source {
+    /// A refusal of someone without a valid token.
+    Stranger,
+    /// A refusal of someone with one.
+    Caller,
+    SignIn,
+}
+
+/// What may still be recorded at once, and when that was last counted up.
+#[derive(Clone, Copy)]
+struct Allowance {
+    left: u64,
     counted: Timestamp,
 }
 
@@ -48,32 +65,31 @@ impl Recorder {
         entropy: Arc<dyn Entropy>,
         tenant: TenantId,
     ) -> Self {
-        let waiting =
-            Waiting { entries: VecDeque::new(), dropped: 0, allowance: BURST, counted: clock.now() };
+        let full = Allowance { left: BURST, counted: clock.now() };
+        let entries = VecDeque::new();
+        let waiting = Waiting { entries, dropped: 0, strangers: full, callers: full, sign_ins: full };
         Self { store, clock, entropy, tenant, waiting: Mutex::new(waiting), wake: Notify::new() }
     }
 
     /// Takes the entry of a refusal and writes its line into the log, unless there are too many.
     pub(crate) fn refusal(&self, entry: AuditEntry) {
-        let mut waiting = self.waiting();
-        waiting.allow(self.clock.now());
-        if waiting.allowance == 0 || waiting.entries.len() >= MAX_WAITING {
-            waiting.dropped = waiting.dropped.saturating_add(1);
-        } else {
-            waiting.allowance -= 1;
-            super::log(&entry);
-            waiting.entries.push_back(entry);
-        }
-        self.wake.notify_one();
+        let source = if entry.actor == AuditActor::Unknown { Source::Stranger } else { Source::Caller };
+        self.take(entry, source);
     }
 
-    /// Takes the entry of something that was done.
-    pub(crate) fn done(&self, entry: AuditEntry) {
+    /// Takes the entry of a sign-in and writes its line into the log, unless there are too many.
+    pub(crate) fn sign_in(&self, entry: AuditEntry) {
+        self.take(entry, Source::SignIn);
+    }
+
+    fn take(&self, entry: AuditEntry, source: Source) {
         let mut waiting = self.waiting();
-        if waiting.entries.len() >= MAX_WAITING {
-            waiting.dropped = waiting.dropped.saturating_add(1);
-        } else {
+        let has_room = waiting.entries.len() < MAX_WAITING;
+        if has_room && waiting.allowance(source).take(self.clock.now()) {
+            super::log(&entry);
             waiting.entries.push_back(entry);
+        } else {
+            waiting.dropped = waiting.dropped.saturating_add(1);
         }
         self.wake.notify_one();
     }
@@ -144,13 +160,26 @@ impl Recorder {
 }
 
 impl Waiting {
-    /// Counts up what may be recorded, by whole seconds.
-    fn allow(&mut self, now: Timestamp) {
+    fn allowance(&mut self, source: Source) -> &mut Allowance {
+        match source {
+            Source::Stranger => &mut self.strangers,
+            Source::Caller => &mut self.callers,
+            Source::SignIn => &mut self.sign_ins,
+        }
+    }
+}
+
+impl Allowance {
+    /// Takes one, if one is left. Counts up by whole seconds.
+    fn take(&mut self, now: Timestamp) -> bool {
         let seconds = now.unix_seconds().saturating_sub(self.counted.unix_seconds());
         if seconds != 0 {
             let more = u64::try_from(seconds).unwrap_or(0).saturating_mul(RATE);
-            self.allowance = self.allowance.saturating_add(more).min(BURST);
+            self.left = self.left.saturating_add(more).min(BURST);
             self.counted = now;
         }
+        let is_left = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        is_left
     }
 }

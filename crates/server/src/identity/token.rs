@@ -100,8 +100,8 @@ pub(crate) async fn issue(
                 application: Some(application.id.to_string()),
                 ..entry
             };
-            service.recorder.done(entry.clone());
-            Ok(reply.with_audit(entry))
+            service.recorder.sign_in(entry);
+            Ok(reply)
         }
         Err(NoToken::Failed(failure)) => Err(failure),
         Err(NoToken::Refused(refusal)) => {

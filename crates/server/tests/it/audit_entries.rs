@@ -143,3 +143,20 @@ async fn nothing_changes_without_its_entry() {
     assert_eq!(done[0]["status"], 204);
     server.end().await;
 }
+
+#[tokio::test]
+async fn a_flood_of_one_kind_hides_nothing_of_the_others() {
+    let server = Server::start().await;
+    let app = json!({"displayName": "script", "permissions": ["AuditLog.Read.All"]});
+    let app = server.write("POST", "/exconn/v1/apps", app.to_string()).await.json();
+    for _ in 0..250 {
+        server.get_as("forged", CONNECTORS).await;
+        get_token(&server, &app).await;
+    }
+    let reader = token_of(&server.keyring, &[Permission::ServiceConfigRead], TokenKind::Application);
+    server.get_as(&reader, AUDIT).await.error(403);
+    written(&server, "$filter=status%20eq%20403", 1).await;
+    written(&server, "$filter=status%20eq%20401&$top=500", 200).await;
+    written(&server, "$filter=action%20eq%20'issueToken'&$top=500", 200).await;
+    server.end().await;
+}
