@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use exconn_model::TenantId;
 use exconn_odata::query::Query;
-use exconn_server::auth::{Permission, TokenKind};
-use exconn_testkit::wait_until;
+use exconn_server::auth::{Permission, TokenKind, TrustedIssuer};
+use exconn_testkit::{Issuer, SigningKey, wait_until};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
@@ -158,5 +159,31 @@ async fn a_flood_of_one_kind_hides_nothing_of_the_others() {
     written(&server, "$filter=status%20eq%20403", 1).await;
     written(&server, "$filter=status%20eq%20401&$top=500", 200).await;
     written(&server, "$filter=action%20eq%20'issueToken'&$top=500", 200).await;
+    server.end().await;
+}
+
+#[tokio::test]
+async fn what_is_refused_at_a_tenant_is_in_its_own_audit() {
+    let issuer = Issuer::start(&[("1", SigningKey::Rsa1)]).await;
+    let other = TenantId(uuid::Uuid::from_u128(0x1111_2222_3333_4444_8555_6666_7777_8888));
+    let trusted = TrustedIssuer {
+        issuer: issuer.name(),
+        audiences: vec!["api://exconn".into()],
+        tid: Some("theirs".into()),
+        tenant: Some(other),
+        ca_file: None,
+    };
+    let server = Server::start_trusting(vec![trusted], |_| {}).await;
+    let body = "grant_type=client_credentials&client_id=x&client_secret=y&scope=z";
+    for tenant in [other.to_string(), uuid::Uuid::from_u128(9).to_string()] {
+        let request = http::Request::post(format!("/{tenant}/oauth2/v2.0/token"))
+            .header("host", "x")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Full::from(body));
+        assert_eq!(server.send(request.unwrap()).await.status, 400);
+    }
+    let own = server.keyring.tenant();
+    wait_until(BOUND, || async { server.store.count_audit(own, None).await.unwrap() == 1 }).await;
+    assert_eq!(server.store.count_audit(other, None).await.unwrap(), 1);
     server.end().await;
 }
