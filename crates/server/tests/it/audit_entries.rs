@@ -187,3 +187,33 @@ async fn what_is_refused_at_a_tenant_is_in_its_own_audit() {
     assert_eq!(server.store.count_audit(other, None).await.unwrap(), 1);
     server.end().await;
 }
+
+#[tokio::test]
+async fn requests_that_a_batch_refuses_have_entries() {
+    let server = Server::start().await;
+    let path = "/deviceManagement/exchangeConnectors";
+    let requests = json!([
+        {"id": "group", "method": "POST", "url": path, "atomicityGroup": "g"},
+        {"id": "method", "method": "LONG METHOD".repeat(10), "url": path},
+        {"id": "url", "method": "GET", "url": "https://user:password@elsewhere.example/x?secret"},
+        {"id": "header", "method": "GET", "url": path, "headers": {"a b": "c"}},
+        {"id": "other", "method": "GET", "url": path, "headers": {"Authorization": "Bearer other"}},
+        {"id": "waits", "method": "DELETE", "url": format!("{path}/1"), "dependsOn": ["group"]},
+    ]);
+    let answer = server.write("POST", "/v1.0/$batch", json!({ "requests": requests }).to_string()).await;
+    let answers = answer.json();
+    let all = written(&server, "$filter=outcome%20eq%20'refused'", 6).await;
+    for answer in answers["responses"].as_array().unwrap() {
+        let id = &answer["headers"]["request-id"];
+        let entry = all.iter().find(|entry| entry["requestId"] == *id).unwrap();
+        assert_eq!((&entry["status"], &entry["actor"]), (&answer["status"], &"user".into()));
+        let (method, resource) = (entry["method"].as_str().unwrap(), entry["resource"].as_str().unwrap());
+        match answer["id"].as_str().unwrap() {
+            "method" => assert_eq!(method.len(), 32),
+            "url" => assert_eq!(resource, "/x"),
+            "waits" => assert_eq!((method, resource), ("DELETE", "/deviceManagement/exchangeConnectors/1")),
+            _ => assert_eq!(resource, path),
+        }
+    }
+    server.end().await;
+}
