@@ -1,12 +1,16 @@
 use std::{
     collections::VecDeque,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use exconn_model::{AuditActor, AuditEntry, AuditId, AuditOutcome, Clock, Entropy, TenantId, Timestamp};
 use exconn_store::Store;
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::{Notify, watch},
+    time::sleep,
+};
 
 /// Entries that wait to be written.
 const MAX_WAITING: usize = 1024;
@@ -20,6 +24,8 @@ const RATE: u64 = 20;
 const GATHERING: Duration = Duration::from_millis(250);
 /// How long to wait after the store failed.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Failures of the store after which the last entries are given up.
+const LAST_ATTEMPTS: u32 = 3;
 
 /// Writes entries that belong to no change, behind the requests' backs. A flood of refusals neither waits for the
 /// database nor fills it: what is too much is counted, and the count is written instead.
@@ -30,6 +36,14 @@ pub(crate) struct Recorder {
     tenant: TenantId,
     waiting: Mutex<Waiting>,
     wake: Notify,
+}
+
+enum Written {
+    Nothing,
+    /// A batch, and more may wait.
+    Batch,
+    /// The store failed: the batch is lost, and counted.
+    Failed,
 }
 
 struct Waiting {
@@ -94,23 +108,42 @@ impl Recorder {
         self.wake.notify_one();
     }
 
-    /// Writes for as long as it is polled.
-    pub(crate) async fn run(&self) {
+    /// Writes until `ending` holds true or has no sender any more, and then what still waits.
+    pub(crate) async fn run(&self, mut ending: watch::Receiver<bool>) {
+        // Only pauses are cut short, never a write: one that is dropped before its turn is not carried out.
+        let mut ended = pin!(async move { drop(ending.wait_for(|ending| *ending).await) });
         loop {
-            self.wake.notified().await;
-            while self.write().await {
-                sleep(GATHERING).await;
+            let pause = match self.write().await {
+                Written::Nothing => None,
+                Written::Batch => Some(GATHERING),
+                Written::Failed => Some(PAUSE),
+            };
+            let more = async {
+                match pause {
+                    None => self.wake.notified().await,
+                    Some(pause) => sleep(pause).await,
+                }
+            };
+            tokio::select! {
+                () = &mut ended => break,
+                () = more => {}
+            }
+        }
+        let mut attempts = LAST_ATTEMPTS;
+        while attempts > 0 {
+            match self.write().await {
+                Written::Nothing => return,
+                Written::Batch => {}
+                Written::Failed => {
+                    attempts -= 1;
+                    sleep(PAUSE).await;
+                }
             }
         }
     }
 
-    /// Writes what waits; for the end of the service.
-    pub(crate) async fn finish(&self) {
-        while self.write().await {}
-    }
-
-    /// Writes a batch; false once nothing waits, or nothing can be written now.
-    async fn write(&self) -> bool {
+    /// Writes a batch.
+    async fn write(&self) -> Written {
         let (mut batch, dropped) = {
             let mut waiting = self.waiting();
             let batch: Vec<_> = {
@@ -121,23 +154,22 @@ impl Recorder {
             let dropped = if waiting.entries.is_empty() { std::mem::take(&mut waiting.dropped) } else { 0 };
             (batch, dropped)
         };
+        let lost = batch.len() as u64;
         if dropped > 0 {
             batch.push(self.note(dropped));
         }
         if batch.is_empty() {
-            return false;
+            return Written::Nothing;
         }
-        let lost = batch.len() as u64;
         match self.store.record(batch).await {
-            Ok(()) => true,
+            Ok(()) => Written::Batch,
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "audit entries could not be written"
                 );
                 self.waiting().dropped += dropped + lost;
-                sleep(PAUSE).await;
-                false
+                Written::Failed
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use exconn_model::TenantId;
+use exconn_model::{TenantId, Timestamp};
 use exconn_odata::query::Query;
 use exconn_server::auth::{Permission, TokenKind, TrustedIssuer};
 use exconn_testkit::{Issuer, SigningKey, wait_until};
@@ -216,4 +216,22 @@ async fn requests_that_a_batch_refuses_have_entries() {
         }
     }
     server.end().await;
+}
+
+#[tokio::test]
+async fn entries_that_wait_for_the_store_are_written_before_the_end() {
+    let server = Server::start().await;
+    let (store, tenant) = (server.store.clone(), server.keyring.tenant());
+    let entry = |number| {
+        let id = exconn_model::AuditId(uuid::Uuid::from_u128(number));
+        exconn_model::AuditEntry::new(id, tenant, Timestamp::UNSET, exconn_model::AuditActor::Service)
+    };
+    let many: Vec<_> = (0..20_000).map(entry).collect();
+    let busy = tokio::spawn(async move { store.record(many).await });
+    tokio::task::yield_now().await;
+    server.get_as("forged", CONNECTORS).await.error(401);
+    let folder = server.end_keeping_its_folder().await;
+    busy.await.unwrap().unwrap();
+    let store = open_store(folder.path());
+    assert_eq!(store.count_audit(tenant, None).await.unwrap(), 20_001);
 }
