@@ -16,6 +16,8 @@ use crate::{
 };
 
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long the last entries of the audit may take.
+const LAST_ENTRIES: Duration = Duration::from_secs(10);
 /// How long to wait after the system refused a connection, for instance for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -44,9 +46,10 @@ where
     app.may_listen_at(listener.local_addr().map_err(ServeError::Listener)?)?;
     let slots = Arc::new(Semaphore::new(app.0.config.max_connections));
     let (ending, watch_ending) = watch::channel(false);
-    let recording = tokio::spawn({
+    let (end_recording, recording_ends) = watch::channel(false);
+    let mut recording = tokio::spawn({
         let app = app.clone();
-        async move { app.0.recorder.run().await }
+        async move { app.0.recorder.run(recording_ends).await }
     });
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -82,9 +85,11 @@ where
         tracing::warn!(connections = connections.len(), "cut off requests that did not end in time");
         connections.shutdown().await;
     }
-    // A batch that is being written is written to its end by the store.
-    recording.abort();
-    app.0.recorder.finish().await;
+    end_recording.send_replace(true);
+    if timeout(LAST_ENTRIES, &mut recording).await.is_err() {
+        recording.abort();
+        tracing::error!("the last audit entries could not be written in time; the log has their lines");
+    }
     Ok(())
 }
 

@@ -12,6 +12,7 @@ pub(crate) use recorder::Recorder;
 use crate::{
     app::Service,
     auth::Caller,
+    failure::Failure,
     routes::{Operation, Route},
     wire::{Connection, Identity},
 };
@@ -73,6 +74,29 @@ impl Asked<'_> {
 
 fn beginning(text: &str, bytes: usize) -> String {
     text[..text.floor_char_boundary(bytes)].to_owned()
+}
+
+impl Service {
+    /// Leaves the entry of a request within a batch that was refused before it became a request.
+    pub(crate) fn record_refused_item(
+        &self,
+        asked: Asked<'_>,
+        caller: &Caller,
+        failure: &Failure,
+        method: &str,
+        url: &str,
+    ) {
+        // Only the path: queries may hold names, and an address's authority a password.
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        let path =
+            path.split_once("://").map_or(path, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]));
+        self.recorder.refusal(AuditEntry {
+            method: Some(beginning(method, MAX_METHOD)),
+            resource: Some(beginning(path, MAX_PATH)),
+            detail: Some(failure.code().to_owned()),
+            ..asked.entry(self, Some(caller), None, failure.status())
+        });
+    }
 }
 
 /// Writes the entry's line into the log. Texts from outside are escaped, so that no one can write lines of their own.

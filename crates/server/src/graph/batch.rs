@@ -26,6 +26,7 @@ use super::Version;
 use crate::{
     answer::{Call, Target},
     app::Service,
+    audit::Asked,
     auth::Caller,
     failure::Failure,
     reply::Reply,
@@ -129,6 +130,9 @@ impl Envelope<'_> {
     async fn item(&self, request: &BatchRequest<'_>, failed: Option<String>) -> Item {
         let refuse = |failure: Failure| {
             let identity = self.identity.within(&HeaderMap::new(), &*self.service.entropy);
+            let asked = Asked { head: self.head, connection: self.connection, identity: &identity };
+            let (method, url) = (&*request.method, &*request.url);
+            self.service.record_refused_item(asked, self.caller, &failure, method, url);
             Item::new(self.service.refuse(&failure, &identity), &identity)
         };
         if let Some(id) = failed {

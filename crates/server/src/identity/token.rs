@@ -100,8 +100,8 @@ pub(crate) async fn issue(
                 application: Some(application.id.to_string()),
                 ..entry
             };
-            service.recorder.done(entry.clone());
-            Ok(reply.with_audit(entry))
+            service.recorder.sign_in(entry);
+            Ok(reply)
         }
         Err(NoToken::Failed(failure)) => Err(failure),
         Err(NoToken::Refused(refusal)) => {
@@ -112,7 +112,9 @@ pub(crate) async fn issue(
             let entry = asked.entry(service, None, Some(Operation::IssueToken), refusal.status());
             // Only what looks like a client id is written down: people paste secrets into the wrong field.
             let application = request.client.filter(|client| client.parse::<ApplicationId>().is_ok());
-            let entry = AuditEntry { application, detail: Some(refusal.detail()), ..entry };
+            // What was refused at a tenant is for its own administrators to see.
+            let tenant = tenant(service, name).unwrap_or(entry.tenant);
+            let entry = AuditEntry { tenant, application, detail: Some(refusal.detail()), ..entry };
             service.recorder.refusal(entry);
             refusal.reply(call.identity, now)
         }

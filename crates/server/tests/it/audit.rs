@@ -6,11 +6,12 @@ use exconn_server::{
     TrustedProxies,
     auth::{Permission, TokenKind},
 };
+use exconn_testkit::wait_until;
 use http_body_util::Full;
 use serde_json::Value;
 use tracing::Level;
 
-use crate::harness::{CONNECTORS, Server, token_of};
+use crate::harness::{BOUND, CONNECTORS, Server, token_of};
 
 thread_local! {
     /// What was logged on this thread since it began to listen.
@@ -121,6 +122,24 @@ async fn a_flood_of_refusals_fills_neither_the_log_nor_an_entry() {
     }
     let refused = audit().iter().filter(|line| line["status"] == 401).count();
     assert!((200..250).contains(&refused), "{refused}");
+    server.end().await;
+}
+
+#[tokio::test]
+async fn entries_are_written_again_once_the_store_works_again() {
+    listen();
+    let server = Server::start().await;
+    let database = rusqlite::Connection::open(server.folder().join("exconn.db")).unwrap();
+    let fail = "CREATE TRIGGER fail BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    database.execute_batch(fail).unwrap();
+    server.get_as("forged", CONNECTORS).await.error(401);
+    wait_until(BOUND, || async { logged().contains("audit entries could not be written") }).await;
+    database.execute_batch("DROP TRIGGER fail").unwrap();
+    wait_until(BOUND, || async {
+        let answer = server.get("/exconn/v1/audit").await.json();
+        answer["value"][0]["detail"].as_str().is_some_and(|detail| detail.starts_with("1 entries"))
+    })
+    .await;
     server.end().await;
 }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use exconn_model::{TenantId, Timestamp};
 use exconn_odata::query::Query;
-use exconn_server::auth::{Permission, TokenKind};
-use exconn_testkit::wait_until;
+use exconn_server::auth::{Permission, TokenKind, TrustedIssuer};
+use exconn_testkit::{Issuer, SigningKey, wait_until};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
@@ -142,4 +143,95 @@ async fn nothing_changes_without_its_entry() {
     assert_eq!(done.len(), 1);
     assert_eq!(done[0]["status"], 204);
     server.end().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_one_kind_hides_nothing_of_the_others() {
+    let server = Server::start().await;
+    let app = json!({"displayName": "script", "permissions": ["AuditLog.Read.All"]});
+    let app = server.write("POST", "/exconn/v1/apps", app.to_string()).await.json();
+    for _ in 0..250 {
+        server.get_as("forged", CONNECTORS).await;
+        get_token(&server, &app).await;
+    }
+    let reader = token_of(&server.keyring, &[Permission::ServiceConfigRead], TokenKind::Application);
+    server.get_as(&reader, AUDIT).await.error(403);
+    written(&server, "$filter=status%20eq%20403", 1).await;
+    written(&server, "$filter=status%20eq%20401&$top=500", 200).await;
+    written(&server, "$filter=action%20eq%20'issueToken'&$top=500", 200).await;
+    server.end().await;
+}
+
+#[tokio::test]
+async fn what_is_refused_at_a_tenant_is_in_its_own_audit() {
+    let issuer = Issuer::start(&[("1", SigningKey::Rsa1)]).await;
+    let other = TenantId(uuid::Uuid::from_u128(0x1111_2222_3333_4444_8555_6666_7777_8888));
+    let trusted = TrustedIssuer {
+        issuer: issuer.name(),
+        audiences: vec!["api://exconn".into()],
+        tid: Some("theirs".into()),
+        tenant: Some(other),
+        ca_file: None,
+    };
+    let server = Server::start_trusting(vec![trusted], |_| {}).await;
+    let body = "grant_type=client_credentials&client_id=x&client_secret=y&scope=z";
+    for tenant in [other.to_string(), uuid::Uuid::from_u128(9).to_string()] {
+        let request = http::Request::post(format!("/{tenant}/oauth2/v2.0/token"))
+            .header("host", "x")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Full::from(body));
+        assert_eq!(server.send(request.unwrap()).await.status, 400);
+    }
+    let own = server.keyring.tenant();
+    wait_until(BOUND, || async { server.store.count_audit(own, None).await.unwrap() == 1 }).await;
+    assert_eq!(server.store.count_audit(other, None).await.unwrap(), 1);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn requests_that_a_batch_refuses_have_entries() {
+    let server = Server::start().await;
+    let path = "/deviceManagement/exchangeConnectors";
+    let requests = json!([
+        {"id": "group", "method": "POST", "url": path, "atomicityGroup": "g"},
+        {"id": "method", "method": "LONG METHOD".repeat(10), "url": path},
+        {"id": "url", "method": "GET", "url": "https://user:password@elsewhere.example/x?secret"},
+        {"id": "header", "method": "GET", "url": path, "headers": {"a b": "c"}},
+        {"id": "other", "method": "GET", "url": path, "headers": {"Authorization": "Bearer other"}},
+        {"id": "waits", "method": "DELETE", "url": format!("{path}/1"), "dependsOn": ["group"]},
+    ]);
+    let answer = server.write("POST", "/v1.0/$batch", json!({ "requests": requests }).to_string()).await;
+    let answers = answer.json();
+    let all = written(&server, "$filter=outcome%20eq%20'refused'", 6).await;
+    for answer in answers["responses"].as_array().unwrap() {
+        let id = &answer["headers"]["request-id"];
+        let entry = all.iter().find(|entry| entry["requestId"] == *id).unwrap();
+        assert_eq!((&entry["status"], &entry["actor"]), (&answer["status"], &"user".into()));
+        let (method, resource) = (entry["method"].as_str().unwrap(), entry["resource"].as_str().unwrap());
+        match answer["id"].as_str().unwrap() {
+            "method" => assert_eq!(method.len(), 32),
+            "url" => assert_eq!(resource, "/x"),
+            "waits" => assert_eq!((method, resource), ("DELETE", "/deviceManagement/exchangeConnectors/1")),
+            _ => assert_eq!(resource, path),
+        }
+    }
+    server.end().await;
+}
+
+#[tokio::test]
+async fn entries_that_wait_for_the_store_are_written_before_the_end() {
+    let server = Server::start().await;
+    let (store, tenant) = (server.store.clone(), server.keyring.tenant());
+    let entry = |number| {
+        let id = exconn_model::AuditId(uuid::Uuid::from_u128(number));
+        exconn_model::AuditEntry::new(id, tenant, Timestamp::UNSET, exconn_model::AuditActor::Service)
+    };
+    let many: Vec<_> = (0..20_000).map(entry).collect();
+    let busy = tokio::spawn(async move { store.record(many).await });
+    tokio::task::yield_now().await;
+    server.get_as("forged", CONNECTORS).await.error(401);
+    let folder = server.end_keeping_its_folder().await;
+    busy.await.unwrap().unwrap();
+    let store = open_store(folder.path());
+    assert_eq!(store.count_audit(tenant, None).await.unwrap(), 20_001);
 }
