@@ -22,7 +22,8 @@ pub struct TrustedIssuer {
     pub tid: Option<String>,
     /// The tenant whose data its callers see; this installation's where absent.
     pub tenant: Option<TenantId>,
-    /// PEM file with the issuer of its certificate, if the system does not know it.
+    /// PEM file with the issuer of its certificate, if the system does not know it. The same in all entries of one
+    /// `issuer`.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -38,6 +39,9 @@ pub enum IssuerError {
     /// Two entries would fit the same tokens.
     #[error("two entries for the issuer '{0}' have the same tid (or none): one of them would never be used")]
     Twice(String),
+    /// One of them would be ignored: the entries share the keys that are fetched.
+    #[error("the entries for the issuer '{0}' have different ca_file: give all of them the same")]
+    DifferentRoots(String),
     /// The issuer of its certificate cannot be used.
     #[error("the issuer '{issuer}': {source}")]
     Roots {
@@ -86,7 +90,10 @@ impl Issuers {
             if same.iter().any(|other| other.trusted.tid == one.tid) {
                 return Err(IssuerError::Twice(one.issuer));
             }
-            let keys = match same.iter().find(|other| other.trusted.ca_file == one.ca_file) {
+            let keys = match same.first() {
+                Some(other) if other.trusted.ca_file != one.ca_file => {
+                    return Err(IssuerError::DifferentRoots(one.issuer));
+                }
                 Some(other) => other.keys.clone(),
                 None => {
                     let fetcher = Fetcher::new(one.ca_file.as_deref())

@@ -426,6 +426,9 @@ fn senseless_issuers_are_refused_at_the_start() {
     assert!(matches!(error, IssuerError::NoAudience(_)), "{error}");
     assert!(matches!(refused(vec![good.clone(), good.clone()]), IssuerError::Twice(_)));
     let missing = folder.path().join("none.pem");
+    let other = TrustedIssuer { tid: Some(TID.into()), ca_file: Some(missing.clone()), ..good.clone() };
+    let error = refused(vec![good.clone(), other]);
+    assert!(matches!(error, IssuerError::DifferentRoots(_)), "{error}");
     let error = refused(vec![TrustedIssuer { ca_file: Some(missing), ..good.clone() }]);
     assert!(matches!(error, IssuerError::Roots { .. }), "{error}");
     let empty = folder.path().join("empty.pem");
