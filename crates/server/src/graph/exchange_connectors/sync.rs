@@ -1,4 +1,5 @@
 use exconn_model::{RunId, SyncType};
+use exconn_store::SyncRequest;
 use http::StatusCode;
 
 use super::id;
@@ -17,15 +18,11 @@ pub(in crate::graph) async fn sync(ask: &Ask<'_>, body: &mut RequestBody) -> Res
     let kind: SyncType = super::change::sync_type(&ask.json(body).await?)?;
     // The condition is on the connector (OData 4.0 protocol, 11.5.4.1), which a sync does not change by itself.
     let current = async { Ok(service.store.connector(ask.tenant(), id).await?.revision) };
-    if let Some(demanded) = etag::conditions(&ask.head.headers).changing(current).await?
-        && service.store.connector(ask.tenant(), id).await?.revision != demanded
-    {
-        return Err(Failure::IfMatch);
-    }
-    let run = RunId(service.entropy.uuid());
+    let demanded = etag::conditions(&ask.head.headers).changing(current).await?;
     let audit = ask.audit(StatusCode::NO_CONTENT);
-    let now = service.clock.now();
-    service.store.request_sync(ask.tenant(), id, kind, run, now, Some(audit.clone())).await?;
+    let (run, now) = (RunId(service.entropy.uuid()), service.clock.now());
+    let request = SyncRequest { kind, run, expected: demanded, now };
+    service.store.request_sync(ask.tenant(), id, request, Some(audit.clone())).await?;
     service.agents.wake(id);
     Ok(Reply::empty().with_audit(audit))
 }
