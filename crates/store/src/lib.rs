@@ -12,5 +12,5 @@ pub use error::StoreError;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{
     Binding, ConnectionIdentity, DeviceRow, LeasedRun, MAX_APPLICATIONS, Page, RequestedSync, RunPatch,
-    StageEnd, Store, SyncHistory,
+    StageEnd, Store, SyncHistory, SyncRequest,
 };

@@ -22,6 +22,19 @@ pub struct Page<T> {
     pub more: bool,
 }
 
+/// A request to sync a connector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncRequest {
+    /// What to look at.
+    pub kind: SyncType,
+    /// The id that the run gets if one is queued.
+    pub run: RunId,
+    /// The revision in which the connector must be.
+    pub expected: Option<i64>,
+    /// Now.
+    pub now: Timestamp,
+}
+
 /// What became of a request to sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestedSync {
@@ -172,15 +185,14 @@ pub trait Store: Debug + Send + Sync {
         audit: AuditEntry,
     ) -> Result<(), StoreError>;
 
-    /// Queues a sync as `run`, unless a queued full run or an open run of the same kind covers it. A full sync takes the
-    /// place of a queued delta. What the schedule asks for has no audit entry: nobody decided it.
+    /// Queues a sync, unless a queued full run or an open run of the same kind covers it. A full sync takes the
+    /// place of a queued delta. Refused if the connector is not in the expected revision, which a sync leaves as it is. What the
+    /// schedule asks for has no audit entry: nobody decided it.
     async fn request_sync(
         &self,
         tenant: TenantId,
         connector: ConnectorId,
-        kind: SyncType,
-        run: RunId,
-        now: Timestamp,
+        request: SyncRequest,
         audit: Option<AuditEntry>,
     ) -> Result<RequestedSync, StoreError>;
 

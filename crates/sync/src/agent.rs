@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use exconn_exchange::Exchange;
 use exconn_model::{AuditActor, AuditEntry, AuditId, Clock, ConnectorId, Entropy, RunId, TenantId};
-use exconn_store::{Binding, ConnectionIdentity, Store, StoreError};
+use exconn_store::{Binding, ConnectionIdentity, Store, StoreError, SyncRequest};
 
 use crate::{
     Signals,
@@ -91,7 +91,8 @@ impl Agent {
         match next(&history, self.settings.intervals, now) {
             Next::Request(kind) => {
                 let run = RunId(self.entropy.uuid());
-                self.store.request_sync(self.tenant, connector, kind, run, now, None).await?;
+                let request = SyncRequest { kind, run, expected: None, now };
+                self.store.request_sync(self.tenant, connector, request, None).await?;
                 Ok(Duration::ZERO)
             }
             Next::Wait(until) => Ok(until.since(now).min(LONGEST_WAIT)),

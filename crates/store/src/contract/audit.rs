@@ -9,7 +9,7 @@ use exconn_odata::query::{After, Comparison, Expression, OrderBy, Query};
 use uuid::Uuid;
 
 use super::world::{STRANGER, TENANT, World};
-use crate::{ConnectionIdentity, Store};
+use crate::{ConnectionIdentity, Store, SyncRequest};
 
 /// All actions, the oldest first.
 async fn actions(store: &dyn Store) -> Vec<String> {
@@ -33,7 +33,8 @@ pub(super) async fn tells_every_change_and_no_failed_one(store: Arc<dyn Store>) 
     world.request(made.id, SyncType::Full).await;
     world.later(1);
     let scheduled = RunId(world.id());
-    store.request_sync(TENANT, made.id, SyncType::Delta, scheduled, world.now(), None).await.unwrap();
+    let scheduled = SyncRequest { kind: SyncType::Delta, run: scheduled, expected: None, now: world.now() };
+    store.request_sync(TENANT, made.id, scheduled, None).await.unwrap();
     let nobodys = ConnectorId(world.id());
     for (id, action) in [(nobodys, "of nothing"), (made.id, "delete")] {
         let entry = world.entry(action);

@@ -2,13 +2,13 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use exconn_model::{
     CONNECTOR, ConnectorChange, ConnectorDraft, ConnectorId, ConnectorStatus, ConnectorType, RunId, RunState,
-    Timestamp,
+    SyncType, Timestamp,
     schema::{Entity, Value},
 };
 use exconn_odata::query::{After, Comparison, Expression, OrderBy, Query};
 
 use super::world::{STRANGER, TENANT, World};
-use crate::{Binding, ConnectionIdentity, Store, StoreError};
+use crate::{Binding, ConnectionIdentity, Store, StoreError, SyncRequest};
 
 fn named(name: &str) -> ConnectorDraft {
     ConnectorDraft { server_name: Some(name.to_owned()), ..ConnectorDraft::default() }
@@ -56,6 +56,17 @@ pub(super) async fn live_and_die(store: Arc<dyn Store>) {
         .delete_connector(TENANT, made.id, Some(made.revision), world.now(), world.entry("deleteConnector"))
         .await;
     assert!(matches!(late, Err(StoreError::RevisionMismatch)));
+    let mut request = SyncRequest {
+        kind: SyncType::Delta,
+        run: RunId(world.id()),
+        expected: Some(made.revision),
+        now: world.now(),
+    };
+    let late = store.request_sync(TENANT, made.id, request, Some(world.entry("syncConnector"))).await;
+    assert!(matches!(late, Err(StoreError::RevisionMismatch)));
+    assert_eq!(store.runs(TENANT, made.id, 10).await.unwrap(), runs);
+    request.expected = Some(changed.revision);
+    store.request_sync(TENANT, made.id, request, Some(world.entry("syncConnector"))).await.unwrap();
     store
         .delete_connector(
             TENANT,
@@ -140,7 +151,8 @@ pub(super) async fn belong_to_one_tenant(store: Arc<dyn Store>) {
         Err(StoreError::NotFound)
     ));
     let new = RunId(world.id());
-    let asked = store.request_sync(STRANGER, id, exconn_model::SyncType::Full, new, now, None).await;
+    let request = SyncRequest { kind: SyncType::Full, run: new, expected: None, now };
+    let asked = store.request_sync(STRANGER, id, request, None).await;
     assert!(matches!(asked, Err(StoreError::NotFound)));
     assert!(matches!(store.runs(STRANGER, id, 1).await, Err(StoreError::NotFound)));
     assert!(matches!(store.run(STRANGER, run).await, Err(StoreError::NotFound)));

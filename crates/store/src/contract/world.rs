@@ -7,7 +7,7 @@ use exconn_model::{
 use exconn_odata::query::Query;
 use uuid::Uuid;
 
-use crate::{DeviceRow, LeasedRun, StageEnd, Store};
+use crate::{DeviceRow, LeasedRun, StageEnd, Store, SyncRequest};
 
 pub(super) const TENANT: TenantId = TenantId(Uuid::from_u128(1));
 pub(super) const STRANGER: TenantId = TenantId(Uuid::from_u128(2));
@@ -67,7 +67,8 @@ impl World {
     pub(super) async fn request(&mut self, connector: ConnectorId, kind: SyncType) -> crate::RequestedSync {
         let run = RunId(self.id());
         let entry = self.entry("syncConnector");
-        self.store.request_sync(TENANT, connector, kind, run, self.now, Some(entry)).await.unwrap()
+        let request = SyncRequest { kind, run, expected: None, now: self.now };
+        self.store.request_sync(TENANT, connector, request, Some(entry)).await.unwrap()
     }
 
     /// Runs the open run with these devices to its good end.

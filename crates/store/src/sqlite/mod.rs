@@ -34,7 +34,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use self::{failure::failed, pool::Readers, stage::Stage, writer::Writer};
 use crate::{
     Binding, ConnectionIdentity, DeviceRow, LeasedRun, Page, RequestedSync, RunPatch, StageEnd, Store,
-    StoreError, SyncHistory,
+    StoreError, SyncHistory, SyncRequest,
 };
 
 pub use open::SqliteOptions;
@@ -224,13 +224,12 @@ impl Store for SqliteStore {
         &self,
         tenant: TenantId,
         connector: ConnectorId,
-        kind: SyncType,
-        run: RunId,
-        now: Timestamp,
+        request: SyncRequest,
         audit: Option<AuditEntry>,
     ) -> Result<RequestedSync, StoreError> {
+        let SyncRequest { kind, run, expected, now } = request;
         let request = move |tx: &Transaction<'_>| {
-            connectors::get(tx, tenant, connector)?;
+            connectors::check_revision(tx, tenant, connector, expected)?;
             runs::request(tx, tenant, connector, kind, run, now)
         };
         match audit {

@@ -6,7 +6,7 @@ use exconn_model::{
     AuditActor, AuditEntry, AuditId, Connector, ConnectorChange, ConnectorDraft, ConnectorId, RunId,
     SyncType, TenantId, Timestamp,
 };
-use exconn_store::{SqliteOptions, SqliteStore, Store, StoreError};
+use exconn_store::{SqliteOptions, SqliteStore, Store, StoreError, SyncRequest};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -261,7 +261,8 @@ async fn changes_keep_their_order_around_one_that_is_alone() {
         let store = scene.store.clone();
         let run = RunId(Uuid::from_u128(5));
         tokio::spawn(async move {
-            store.request_sync(TENANT, id(0), SyncType::Delta, run, now(), Some(entry())).await
+            let request = SyncRequest { kind: SyncType::Delta, run, expected: None, now: now() };
+            store.request_sync(TENANT, id(0), request, Some(entry())).await
         })
     };
     all_have_asked().await;

@@ -7,7 +7,7 @@ use exconn_model::{
     TenantId, Timestamp,
 };
 use exconn_odata::query::Query;
-use exconn_store::{ConnectionIdentity, SqliteOptions, SqliteStore, Store};
+use exconn_store::{ConnectionIdentity, SqliteOptions, SqliteStore, Store, SyncRequest};
 use exconn_sync::{Agent, AgentSettings, Signals, plan::Guard, schedule::Intervals};
 use exconn_testkit::{ManualClock, SeededEntropy, wait_until};
 use tempfile::TempDir;
@@ -117,10 +117,9 @@ impl World {
     async fn sync(&self, kind: SyncType) -> SyncRun {
         let known = self.latest().await.map(|run| run.id);
         let id = self.connector().await.id;
-        self.store
-            .request_sync(TENANT, id, kind, RunId(self.entropy.uuid()), self.clock.now(), None)
-            .await
-            .unwrap();
+        let run = RunId(self.entropy.uuid());
+        let request = SyncRequest { kind, run, expected: None, now: self.clock.now() };
+        self.store.request_sync(TENANT, id, request, None).await.unwrap();
         self.signals.wake(id);
         self.ended(known).await
     }

@@ -1,4 +1,5 @@
 use exconn_model::{RunId, SyncType};
+use exconn_store::SyncRequest;
 use http::StatusCode;
 
 use super::id;
@@ -18,18 +19,14 @@ pub(in crate::graph) async fn sync(ask: &Ask<'_>, body: &mut RequestBody) -> Res
     let kind: SyncType = super::change::sync_type(&ask.json(body).await?)?;
     // The condition is on the connector (OData 4.0 protocol, 11.5.4.1), which a sync does not change by itself.
     let current = async { Ok(service.store.connector(ask.tenant(), id).await?.revision) };
-    if let Some(demanded) = etag::conditions(&ask.head.headers).changing(current).await?
-        && service.store.connector(ask.tenant(), id).await?.revision != demanded
-    {
-        return Err(Failure::IfMatch);
-    }
-    let run = RunId(service.entropy.uuid());
+    let demanded = etag::conditions(&ask.head.headers).changing(current).await?;
     let audit = ask.audit(StatusCode::NO_CONTENT);
-    let now = service.clock.now();
+    let (run, now) = (RunId(service.entropy.uuid()), service.clock.now());
+    let request = SyncRequest { kind, run, expected: demanded, now };
     let (store, agents) = (service.store.clone(), service.agents.clone());
     let (tenant, entry) = (ask.tenant(), Some(audit.clone()));
     carry_through(async move {
-        store.request_sync(tenant, id, kind, run, now, entry).await?;
+        store.request_sync(tenant, id, request, entry).await?;
         agents.wake(id);
         Ok(())
     })
