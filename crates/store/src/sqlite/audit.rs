@@ -74,15 +74,15 @@ pub(super) fn insert(
     const INSERT: &str = "INSERT INTO audit (id, tenant_id, at, actor, subject, subject_name, application, action, \
         method, resource, created, outcome, status, detail, address, request_id, client_request_id, kind, number) \
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-        (SELECT ifnull(max(number), 0) + 1 FROM audit WHERE tenant_id = ?2 AND kind = ?18))";
-    // Numbers have no gaps, as only the lowest are removed: so the bounds are two look-ups in the index.
-    const TRIM: &str = "DELETE FROM audit WHERE tenant_id = ?1 AND kind = ?2 \
-        AND number <= (SELECT max(number) - ?3 FROM audit WHERE tenant_id = ?1 AND kind = ?2) \
+        (SELECT ifnull(max(number), 0) + 1 FROM audit WHERE tenant_id = ?2 AND kind = ?18)) RETURNING number";
+    // Numbers begin at 1 and have no gaps, as only the lowest are removed: so the bounds are look-ups in the index.
+    const TRIM: &str = "DELETE FROM audit WHERE tenant_id = ?1 AND kind = ?2 AND number <= ?3 \
         AND number < (SELECT min(number) + ?4 FROM audit WHERE tenant_id = ?1 AND kind = ?2)";
     let text = |id: Option<Uuid>| id.map(|id| id.to_string());
-    tx.prepare_cached(INSERT)
+    let number: i64 = tx
+        .prepare_cached(INSERT)
         .and_then(|mut statement| {
-            statement.execute(params![
+            let values = params![
                 entry.id.to_string(),
                 entry.tenant.to_string(),
                 entry.at.ticks(),
@@ -101,13 +101,17 @@ pub(super) fn insert(
                 text(entry.request_id),
                 entry.client_request_id,
                 kind as u8,
-            ])
+            ];
+            statement.query_row(values, |row| row.get(0))
         })
         .map_err(failed)?;
-    let keep = i64::try_from(keep).unwrap_or(i64::MAX);
+    let too_old = number.saturating_sub(i64::try_from(keep).unwrap_or(i64::MAX));
+    if too_old <= 0 {
+        return Ok(());
+    }
     tx.prepare_cached(TRIM)
         .and_then(|mut statement| {
-            statement.execute(params![entry.tenant.to_string(), kind as u8, keep, TRIMMED_AT_ONCE])
+            statement.execute(params![entry.tenant.to_string(), kind as u8, too_old, TRIMMED_AT_ONCE])
         })
         .map_err(failed)?;
     Ok(())
