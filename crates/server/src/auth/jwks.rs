@@ -10,7 +10,7 @@ use super::claims::asymmetric;
 /// Keys of one issuer that are looked at.
 const MAX_KEYS: usize = 100;
 /// RSA keys may have so many bits. Shorter ones are within reach of those who can pay, longer ones cost too much to check.
-const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+pub(crate) const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// A key that tokens can be checked with.
 #[derive(Clone)]

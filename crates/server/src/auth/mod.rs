@@ -27,6 +27,7 @@ pub use verify::TokenError;
 
 pub(crate) use caller::check_time;
 pub(crate) use claims::{NumericDate, OneOrMany, Unverified, signed};
+pub(crate) use jwks::RSA_BITS;
 
 use self::{issuers::Issuers, verify::Verifier};
 use crate::failure::Failure;

@@ -10,8 +10,8 @@ use x509_parser::{
 
 use exconn_model::Timestamp;
 
-/// RSA keys may have so many bits.
-const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+use crate::auth::RSA_BITS;
+
 /// Bytes of a certificate.
 const MAX_CERTIFICATE: usize = 16 * 1024;
 
