@@ -1,8 +1,8 @@
 use std::{fs, path::Path, process::Command, sync::Arc, time::Instant};
 
 use exconn_exchange::{
-    DeviceScope, Exchange,
-    remoting::{Account, Authentication, RemotingConfig, RemotingExchange},
+    Account, DeviceScope, Exchange,
+    remoting::{Authentication, RemotingConfig, RemotingExchange},
 };
 use serde_json::{Value, json};
 

@@ -38,6 +38,8 @@ async fn stage(service: &Service, count: u64) -> Result<(), StoreError> {
         last_sync: Some(System.now()),
         ..ConnectorChange::default()
     };
-    store.apply_stage(&lease, StageEnd { remove_absent: true, observed, now: System.now() }).await?;
+    store
+        .apply_stage(&lease, StageEnd { remove_absent: true, cookie: None, observed, now: System.now() })
+        .await?;
     Ok(())
 }

@@ -117,7 +117,7 @@ async fn fill(store: &SqliteStore, count: u128) -> Result<(), String> {
         let rows = (start..(start + 500).min(count)).map(|number| device(number, count)).collect();
         store.stage(&lease, rows).await.map_err(text)?;
     }
-    let end = StageEnd { remove_absent: true, observed: ConnectorChange::default(), now };
+    let end = StageEnd { remove_absent: true, cookie: None, observed: ConnectorChange::default(), now };
     store.apply_stage(&lease, end).await.map(drop).map_err(text)
 }
 

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use exconn_exchange::remoting::{Account, Authentication, RemotingConfig, RemotingExchange};
+use exconn_exchange::{
+    Account,
+    remoting::{Authentication, RemotingConfig, RemotingExchange},
+};
 use exconn_exchange_sim::{Organisation, SimOptions, SimServer};
 use exconn_model::{Connector, ConnectorType, Entropy, GraphEnum, RunState, SyncRun, TenantId};
 use exconn_odata::query::Query;

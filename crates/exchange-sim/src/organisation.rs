@@ -184,6 +184,7 @@ impl Organisation {
             first_sync: Some(first_sync),
             created: Some(first_sync),
             changed: Some(first_sync.after(Duration::from_secs(digits % 5_000_000))),
+            ..ObservedDevice::default()
         }
     }
 

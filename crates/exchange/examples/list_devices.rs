@@ -5,8 +5,8 @@
 use std::{error::Error, fs, sync::Arc, time::Instant};
 
 use exconn_exchange::{
-    DeviceScope, Exchange,
-    remoting::{Account, Authentication, RemotingConfig, RemotingExchange},
+    Account, DeviceScope, Exchange,
+    remoting::{Authentication, RemotingConfig, RemotingExchange},
 };
 use exconn_model::{Clock, Entropy, Timestamp};
 

@@ -1,6 +1,6 @@
 use std::{path::PathBuf, time::Duration};
 
-use exconn_model::FailureKind;
+use exconn_model::{FailureKind, Timestamp};
 
 /// Why Exchange could not be asked, or what was wrong with its answer. Each case is one that a person or the scheduler
 /// acts on differently. The texts hold no secret; what the server wrote is shortened.
@@ -28,6 +28,52 @@ pub enum ExchangeError {
         /// Host and port.
         endpoint: String,
     },
+    /// The password was refused before and is left alone, since each further try would count towards locking the account
+    /// out.
+    #[error("{endpoint} refused this password; it is not tried again before {until} unless it changes")]
+    CredentialsHeld {
+        /// Host and port.
+        endpoint: String,
+        /// The next try.
+        until: Timestamp,
+    },
+    /// The password has expired, or must be changed first.
+    #[error("{endpoint} says that the password has expired or must be changed")]
+    PasswordExpired {
+        /// Host and port of who said it.
+        endpoint: String,
+    },
+    /// The account is locked, disabled or expired, or may not sign in now.
+    #[error("{endpoint} does not let the account in: {reason}")]
+    AccountLocked {
+        /// Host and port of who said it.
+        endpoint: String,
+        /// What is wrong with the account.
+        reason: String,
+    },
+    /// The clocks differ too much for Kerberos.
+    #[error("the clock of {endpoint} differs too much from this machine's: {reason}")]
+    ClockSkew {
+        /// Host and port of who said it.
+        endpoint: String,
+        /// What is known of the difference.
+        reason: String,
+    },
+    /// The domain knows no service of the name that the address leads to.
+    #[error("the domain knows no service {principal}")]
+    ServiceUnknown {
+        /// The service principal name.
+        principal: String,
+    },
+    /// The changes since a cookie cannot be told, for instance because another domain controller answers.
+    #[error("the changes since the last sync cannot be told: {reason}")]
+    CookieRefused {
+        /// Why.
+        reason: String,
+    },
+    /// The connection is configured to change nothing.
+    #[error("this connection is read-only: it changes nothing at Exchange")]
+    ReadOnly,
     /// The file that holds the password cannot be used.
     #[error("no password in {}: {reason}", path.display())]
     PasswordUnavailable {
@@ -78,14 +124,18 @@ impl ExchangeError {
         match self {
             Self::Unreachable { .. } => FailureKind::Unreachable,
             Self::Tls { .. } => FailureKind::Tls,
-            Self::CredentialsRefused { .. } | Self::PasswordUnavailable { .. } => {
-                FailureKind::CredentialsRefused
-            }
+            Self::CredentialsRefused { .. }
+            | Self::CredentialsHeld { .. }
+            | Self::PasswordUnavailable { .. } => FailureKind::CredentialsRefused,
+            Self::PasswordExpired { .. } => FailureKind::PasswordExpired,
+            Self::AccountLocked { .. } => FailureKind::AccountLocked,
+            Self::ClockSkew { .. } => FailureKind::ClockSkew,
+            Self::ServiceUnknown { .. } => FailureKind::ServiceUnknown,
             Self::WrongEndpoint { .. } => FailureKind::WrongEndpoint,
-            Self::NotPermitted { .. } => FailureKind::NotPermitted,
+            Self::NotPermitted { .. } | Self::ReadOnly => FailureKind::NotPermitted,
             Self::Throttled { .. } => FailureKind::Throttled,
             Self::ProtocolViolated { .. } => FailureKind::ProtocolViolated,
-            Self::EndedEarly { .. } => FailureKind::EndedEarly,
+            Self::EndedEarly { .. } | Self::CookieRefused { .. } => FailureKind::EndedEarly,
         }
     }
 }

@@ -2,10 +2,22 @@
 //!
 //! Only this crate opens a connection to Exchange.
 
+mod account;
 mod error;
+mod first_sync_cookie;
+mod read_only;
 pub mod remoting;
+mod report;
+mod rows;
 mod seam;
+mod secret;
 mod shorten;
+mod tls;
 
+pub use account::Account;
 pub use error::ExchangeError;
-pub use seam::{DeviceListing, DeviceScope, Exchange};
+pub use read_only::ReadOnly;
+pub use report::{Finding, Report, Step};
+pub use seam::{DeviceAddress, DeviceListing, DeviceScope, Exchange};
+pub use secret::{SecretError, SecretFile};
+pub use tls::{Roots, RootsError};

@@ -137,6 +137,10 @@ pub struct ObservedDevice {
     pub created: Option<Timestamp>,
     /// `WhenChangedUTC`.
     pub changed: Option<Timestamp>,
+    /// The mailbox user's sign-in name, where the driver can tell it.
+    pub user_principal_name: Option<String>,
+    /// The mailbox user's primary address, where the driver can tell it.
+    pub email_address: Option<String>,
 }
 
 /// A device as exconn keeps it and the Graph shows it (`microsoft.graph.managedDevice`).
@@ -243,6 +247,23 @@ impl ObservedDevice {
         non_empty(start.map_or(path, |at| &path[at + 1..]))
     }
 
+    /// The mailbox as its cmdlets take it: the partnership's canonical name up to the container of partnerships.
+    pub fn mailbox(&self) -> Option<&str> {
+        const CONTAINER: &str = "/ExchangeActiveSyncDevices/";
+        let identity = self.identity.as_deref()?;
+        let is_container = |at: &usize| {
+            identity.get(*at..*at + CONTAINER.len()).is_some_and(|part| {
+                part.bytes().zip(CONTAINER.bytes()).all(|(given, known)| match known {
+                    // Exchange Online writes backslashes here.
+                    b'/' => matches!(given, b'/' | b'\\'),
+                    _ => given.eq_ignore_ascii_case(&known),
+                })
+            })
+        };
+        let end = identity.char_indices().map(|(at, _)| at).find(is_container)?;
+        non_empty(&identity[..end])
+    }
+
     /// `DeviceAccessState` as the Graph names it. A device in discovery is `unknown`: Exchange has not decided.
     pub fn graph_access_state(&self) -> AccessState {
         match self.access_state.as_deref() {
@@ -317,6 +338,23 @@ mod tests {
             ("Lila", "Lila"),
         ] {
             assert_eq!(with(|d| d.user_display_name = Some(given.into())).mailbox_name(), Some(name));
+        }
+    }
+
+    #[test]
+    fn the_mailbox_is_what_the_partnership_lies_in() {
+        for (identity, mailbox) in [
+            (
+                "contoso.com/Staff/Lee, Ann/ExchangeActiveSyncDevices/iPhone§A",
+                Some("contoso.com/Staff/Lee, Ann"),
+            ),
+            (r"Lila\ExchangeActiveSyncDevices\REST§Outlook§5e", Some("Lila")),
+            ("contoso.com/Ü/exchangeactivesyncdevices/a", Some("contoso.com/Ü")),
+            ("/ExchangeActiveSyncDevices/a", None),
+            ("contoso.com/Staff/iPhone§A", None),
+            ("§", None),
+        ] {
+            assert_eq!(with(|d| d.identity = Some(identity.into())).mailbox(), mailbox, "{identity}");
         }
     }
 

@@ -10,6 +10,7 @@ mod device;
 mod enumeration;
 mod ids;
 mod management;
+mod observation;
 mod run;
 pub mod schema;
 mod timestamp;
@@ -32,5 +33,6 @@ pub use management::{
     DEVICE_MANAGEMENT, DeviceManagement, DeviceOverview, GRAPH_SERVICE, MANAGED_DEVICE_OVERVIEW,
     ManagedDeviceOverview,
 };
+pub use observation::{AccessDecision, DeviceChange, DeviceStatistics, SyncCookie};
 pub use run::{FailureKind, RunOutcome, RunState, SyncCounts, SyncRun};
 pub use timestamp::{Timestamp, TimestampError};

@@ -54,6 +54,14 @@ pub enum FailureKind {
     Tls,
     /// User or password was refused.
     CredentialsRefused,
+    /// The password was right once and has expired, or must be changed.
+    PasswordExpired,
+    /// The account is locked, disabled or expired, or may not sign in now.
+    AccountLocked,
+    /// The clocks of this machine and of the domain differ too much for Kerberos.
+    ClockSkew,
+    /// The domain knows no service of this name.
+    ServiceUnknown,
     /// The address answers, but it is not Exchange's remote PowerShell.
     WrongEndpoint,
     /// The account may not run a cmdlet.
@@ -74,10 +82,14 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Unreachable,
         Self::Tls,
         Self::CredentialsRefused,
+        Self::PasswordExpired,
+        Self::AccountLocked,
+        Self::ClockSkew,
+        Self::ServiceUnknown,
         Self::WrongEndpoint,
         Self::NotPermitted,
         Self::Throttled,
@@ -94,6 +106,10 @@ impl FailureKind {
             Self::Unreachable => "unreachable",
             Self::Tls => "tls",
             Self::CredentialsRefused => "credentialsRefused",
+            Self::PasswordExpired => "passwordExpired",
+            Self::AccountLocked => "accountLocked",
+            Self::ClockSkew => "clockSkew",
+            Self::ServiceUnknown => "serviceUnknown",
             Self::WrongEndpoint => "wrongEndpoint",
             Self::NotPermitted => "notPermitted",
             Self::Throttled => "throttled",

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use exconn_model::{
     Application, ApplicationChange, ApplicationId, AuditEntry, Connector, ConnectorChange, ConnectorDraft,
     ConnectorId, ConnectorType, Credential, DeviceId, DeviceOverview, MobileDevice, ObservedDevice, RunId,
-    RunOutcome, SyncCounts, SyncRun, SyncType, TenantId, Timestamp,
+    RunOutcome, SyncCookie, SyncCounts, SyncRun, SyncType, TenantId, Timestamp,
 };
 use exconn_odata::query::{Filter, Query};
 
@@ -78,10 +78,8 @@ pub struct LeasedRun {
     pub fence: i64,
     /// The connector's device generation when the lease began: the state that the sync starts from.
     pub generation: i64,
-    /// Whether a full sync of the connector has ever succeeded.
-    pub has_full_sync: bool,
-    /// The end of the latest successful sync.
-    pub last_sync: Option<Timestamp>,
+    /// Where the latest successful sync left the change feed. None before the first.
+    pub cookie: Option<SyncCookie>,
 }
 
 /// A device on its way into the store.
@@ -98,6 +96,8 @@ pub struct DeviceRow {
 pub struct StageEnd {
     /// The devices that the listing did not name go. Only a complete listing of all devices may say so.
     pub remove_absent: bool,
+    /// Where the next delta goes on. It takes the place of the cookie that the lease began with, and of no other.
+    pub cookie: Option<SyncCookie>,
     /// What was observed of Exchange and belongs into the connector; `last_sync` and `status` included.
     pub observed: ConnectorChange,
     /// Now.
@@ -264,7 +264,8 @@ pub trait Store: Debug + Send + Sync {
     async fn staged(&self, lease: &LeasedRun) -> Result<(SyncCounts, u64), StoreError>;
 
     /// Makes the staged devices the stored ones, writes what was observed into the connector and ends the run as
-    /// succeeded: all in one transaction, and only if the stored devices are still those that the lease began with.
+    /// succeeded: all in one transaction, and only if the stored devices and the
+    /// cookie are still those that the lease began with.
     async fn apply_stage(&self, lease: &LeasedRun, end: StageEnd) -> Result<SyncCounts, StoreError>;
 
     /// Ends a run without touching devices, writes `observed` into the connector, and drops what was staged.

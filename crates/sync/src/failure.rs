@@ -54,6 +54,14 @@ fn advice(kind: FailureKind) -> &'static str {
             "Check the certificate's name, dates and issuer; name an internal issuer with ca_file."
         }
         FailureKind::CredentialsRefused => "Check the user name and the content of password_file.",
+        FailureKind::PasswordExpired => "Set a new password and write it into password_file.",
+        FailureKind::AccountLocked => {
+            "Unlock or enable the account, or let it sign in from this machine at this hour."
+        }
+        FailureKind::ClockSkew => "Set this machine's clock by the domain's; Kerberos bears five minutes.",
+        FailureKind::ServiceUnknown => {
+            "Name the server in exchange.remoting.url by its full name, or register HTTP/that name with setspn."
+        }
         FailureKind::WrongEndpoint => {
             "Check exchange.remoting.url: it usually ends in /PowerShell/ on a mailbox server."
         }

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use exconn_exchange::{DeviceListing, DeviceScope, Exchange, ExchangeError};
 use exconn_model::{
-    Clock, ConnectorChange, ConnectorId, ConnectorStatus, DeviceId, ObservedDevice, Organization, RunOutcome,
-    RunState, SyncCounts, SyncType, Timestamp,
+    Clock, ConnectorChange, ConnectorId, ConnectorStatus, DeviceChange, DeviceId, Organization, RunOutcome,
+    RunState, SyncCookie, SyncCounts, SyncType, Timestamp,
 };
 use exconn_store::{DeviceRow, LeasedRun, RunPatch, StageEnd, Store, StoreError};
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
@@ -17,9 +17,6 @@ use crate::{
 
 /// Batches that wait between Exchange and the store. One more would only cost memory: either side is then the limit.
 const BATCHES_AHEAD: usize = 2;
-
-/// A delta asks again for this much of the past, because Exchange's servers replicate and their clocks differ.
-const DELTA_OVERLAP: Duration = Duration::from_secs(3600);
 
 /// Runs leased syncs of one connection.
 pub(crate) struct Worker<'a> {
@@ -72,15 +69,16 @@ impl Worker<'_> {
     ) -> Result<SyncCounts, (SyncFailure, SyncCounts)> {
         let nothing = SyncCounts::default();
         let organization = self.observe(lease, observed).await.map_err(|failure| (failure, nothing))?;
-        let scope = self.scope(lease).await.map_err(|failure| (failure, nothing))?;
+        let (listing, complete) = self.list(lease).await.map_err(|failure| (failure, nothing))?;
         self.store.begin_stage(lease).await.map_err(|error| (error.into(), nothing))?;
-        let counts = self.stage(lease, scope).await?;
+        let (counts, cookie) = self.stage(lease, listing).await?;
         let end = StageEnd {
-            remove_absent: scope == DeviceScope::All,
+            remove_absent: complete,
+            cookie,
             observed: ConnectorChange { last_sync: Some(self.clock.now()), ..observed.clone() },
             now: self.clock.now(),
         };
-        if scope == DeviceScope::All {
+        if complete {
             let (counts, stored) = self.store.staged(lease).await.map_err(|error| (error.into(), counts))?;
             if judge(self.settings.guard, counts, stored) == Verdict::Hold {
                 return Err((SyncFailure::ImplausibleLoss { counts, stored }, counts));
@@ -119,32 +117,32 @@ impl Worker<'_> {
         }
     }
 
-    /// Which devices this run lists. A delta that has nothing to start from becomes a full sync, visibly.
-    async fn scope(&self, lease: &LeasedRun) -> Result<DeviceScope, SyncFailure> {
-        match (lease.run.kind, lease.last_sync) {
-            (SyncType::Delta, Some(last)) if lease.has_full_sync => {
-                Ok(DeviceScope::FirstSyncedSince(last.before(DELTA_OVERLAP)))
+    /// Starts the run's listing; tells whether it is one of all devices. A delta that has nothing to start from becomes a
+    /// full sync, visibly.
+    async fn list(&self, lease: &LeasedRun) -> Result<(Box<dyn DeviceListing>, bool), SyncFailure> {
+        let nothing = SyncCounts::default();
+        if lease.run.kind == SyncType::Delta {
+            if let Some(cookie) = lease.cookie.clone() {
+                let scope = DeviceScope::ChangedSince(cookie);
+                match self.keeping(lease, nothing, self.exchange.devices(scope)).await? {
+                    Err(ExchangeError::CookieRefused { reason }) => {
+                        tracing::info!(connection = self.connection, reason, "the delta becomes a full sync");
+                    }
+                    listing => return Ok((listing?, false)),
+                }
             }
-            (SyncType::Delta, _) => {
-                self.store.widen_run(lease).await?;
-                Ok(DeviceScope::All)
-            }
-            (SyncType::Full, _) => Ok(DeviceScope::All),
+            self.store.widen_run(lease).await?;
         }
+        Ok((self.keeping(lease, nothing, self.exchange.devices(DeviceScope::All)).await??, true))
     }
 
     /// Streams the listing into the stage up to its positive end.
     async fn stage(
         &self,
         lease: &LeasedRun,
-        scope: DeviceScope,
-    ) -> Result<SyncCounts, (SyncFailure, SyncCounts)> {
+        listing: Box<dyn DeviceListing>,
+    ) -> Result<(SyncCounts, Option<SyncCookie>), (SyncFailure, SyncCounts)> {
         let mut counts = SyncCounts::default();
-        let listing = match self.keeping(lease, counts, self.exchange.devices(scope)).await {
-            Ok(Ok(listing)) => listing,
-            Ok(Err(error)) => return Err((error.into(), counts)),
-            Err(failure) => return Err((failure, counts)),
-        };
         let (sender, mut batches) = mpsc::channel(BATCHES_AHEAD);
         let mut reader = JoinSet::new();
         reader.spawn(read(listing, sender));
@@ -171,7 +169,7 @@ impl Worker<'_> {
             }
         }
         match reader.join_next().await {
-            Some(Ok(Ended::Positively)) => Ok(counts),
+            Some(Ok(Ended::Positively(cookie))) => Ok((counts, cookie)),
             _ => Err((ExchangeError::EndedEarly { reason: "its reader stopped".into() }.into(), counts)),
         }
     }
@@ -197,10 +195,14 @@ impl Worker<'_> {
     }
 }
 
-fn rows(connector: ConnectorId, batch: Vec<ObservedDevice>) -> Vec<DeviceRow> {
-    let row =
-        |observed: ObservedDevice| DeviceRow { id: device_id(connector, observed.partnership), observed };
-    batch.into_iter().map(row).collect()
+fn rows(connector: ConnectorId, batch: Vec<DeviceChange>) -> Vec<DeviceRow> {
+    let row = |change| match change {
+        DeviceChange::Present(observed) => {
+            Some(DeviceRow { id: device_id(connector, observed.partnership), observed })
+        }
+        DeviceChange::Removed(_) => None,
+    };
+    batch.into_iter().filter_map(row).collect()
 }
 
 /// The id of a partnership as this connector sees it: the partnership's own, mixed with the connector's. The same
@@ -213,19 +215,19 @@ fn device_id(connector: ConnectorId, partnership: Uuid) -> DeviceId {
 
 /// That a listing's reader came to the end that Exchange itself declared.
 enum Ended {
-    Positively,
+    Positively(Option<SyncCookie>),
     OtherwiseOrUnheard,
 }
 
 /// Passes a listing on until it ends. The receiver's absence ends it too.
 async fn read(
     mut listing: Box<dyn DeviceListing>,
-    sender: mpsc::Sender<Result<Vec<ObservedDevice>, ExchangeError>>,
+    sender: mpsc::Sender<Result<Vec<DeviceChange>, ExchangeError>>,
 ) -> Ended {
     loop {
         let (message, last) = match listing.next().await {
             Ok(Some(batch)) => (Ok(batch), false),
-            Ok(None) => return Ended::Positively,
+            Ok(None) => return Ended::Positively(listing.cookie()),
             Err(error) => (Err(error), true),
         };
         if sender.send(message).await.is_err() || last {

@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use exconn_exchange::remoting::{Account, Authentication, RemotingConfig};
+use exconn_exchange::{
+    Account,
+    remoting::{Authentication, RemotingConfig},
+};
 use exconn_model::{ConnectorType, GraphEnum};
 use exconn_server::{
     Cors, ThrottleLimits, TrustedProxies,

@@ -1,10 +1,10 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use super::{
-    authentication::{Authentication, SecretError},
+    authentication::Authentication,
     target::{Target, TargetError},
-    tls::{Roots, RootsError},
 };
+use crate::{Roots, RootsError, SecretError};
 
 /// How to reach an Exchange organisation by remote PowerShell.
 #[derive(Clone)]

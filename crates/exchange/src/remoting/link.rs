@@ -14,10 +14,8 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{
-    authentication::Authentication, config::RemotingConfig, connection::Connection, target::Target, tls,
-};
-use crate::ExchangeError;
+use super::{authentication::Authentication, config::RemotingConfig, connection::Connection, target::Target};
+use crate::{ExchangeError, tls};
 
 /// All that is needed to open a connection: where, how, and as whom.
 #[derive(Debug)]

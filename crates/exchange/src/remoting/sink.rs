@@ -1,22 +1,15 @@
+use exconn_model::ObservedDevice;
 use exconn_psrp::{
     ErrorRecord, Sink,
     clixml::{Error, ObjectVisitor, Property, decode_object},
 };
 
 use super::{failure, shell::LIMITS};
-use crate::{ExchangeError, shorten::shortened};
-
-/// Takes the properties of one object after the other and makes something of each.
-pub(super) trait Mapper: Default {
-    /// What becomes of an object.
-    type Row;
-
-    /// A property that has a value, as text.
-    fn property(&mut self, name: &str, text: &str);
-
-    /// The row, or what is wrong with the object.
-    fn finish(self) -> Result<Self::Row, String>;
-}
+use crate::{
+    ExchangeError,
+    rows::{DeviceMapper, Mapper},
+    shorten::shortened,
+};
 
 /// What the answers of one cmdlet brought so far.
 #[derive(Debug)]
@@ -59,6 +52,15 @@ impl<M: Mapper> ObjectVisitor for Visitor<M> {
         }
         Ok(())
     }
+}
+
+/// The device that one object of `Get-MobileDevice` describes.
+///
+/// # Errors
+/// If the document is no object, or the object is no device: without `Guid` or `DeviceId`, or with a value that is not of
+/// its property's form.
+pub fn read_device(clixml: &[u8]) -> Result<ObservedDevice, exconn_psrp::clixml::Error> {
+    read::<DeviceMapper>(clixml)?.map_err(failure::refused)
 }
 
 /// The row that an object becomes, or what is wrong with the object.

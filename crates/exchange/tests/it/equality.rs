@@ -1,7 +1,9 @@
 //! What exconn reads is what the peer says of itself.
 
-use exconn_exchange::{DeviceScope, Exchange};
-use exconn_model::{ObservedDevice, Timestamp};
+use std::time::Duration;
+
+use exconn_exchange::{DeviceScope, Exchange, ExchangeError};
+use exconn_model::{ObservedDevice, SyncCookie, Timestamp};
 use exconn_testkit::Peer;
 use serde_json::{Value, json};
 
@@ -38,6 +40,7 @@ fn device(json: &Value) -> ObservedDevice {
         created: moment("WhenCreatedUTC"),
         changed: moment("WhenChangedUTC"),
         identity,
+        ..ObservedDevice::default()
     }
 }
 
@@ -92,15 +95,25 @@ async fn only_devices_that_first_synced_since_a_moment_are_asked_for() {
     let client = Client::new(peer.url());
     let all = expected(&peer);
     let moment = all[150].first_sync.unwrap();
-    let scope = DeviceScope::FirstSyncedSince(moment);
-    let since: Vec<_> = all.iter().filter(|one| one.first_sync >= Some(moment)).cloned().collect();
-    assert_eq!(since.len(), 50);
-    assert_same(&client.list(scope).await.unwrap(), &since);
+    // The listing asks for an hour more, because clocks differ.
+    let since = |moment: Timestamp| {
+        let cookie = format!("first-sync:{}", moment.after(Duration::from_secs(3600)));
+        DeviceScope::ChangedSince(SyncCookie::from_text(cookie))
+    };
+    let expected: Vec<_> = all.iter().filter(|one| one.first_sync >= Some(moment)).cloned().collect();
+    assert_eq!(expected.len(), 50);
+    assert_same(&client.list(since(moment)).await.unwrap(), &expected);
+    assert_same(&client.list(since(Timestamp::UNSET)).await.unwrap(), &all);
 
-    let later = DeviceScope::FirstSyncedSince(Timestamp::MAX);
-    assert_same(&client.list(later).await.unwrap(), &[]);
-    let ever = DeviceScope::FirstSyncedSince(Timestamp::UNSET);
-    assert_same(&client.list(ever).await.unwrap(), &all);
+    let mut listing = client.exchange.devices(DeviceScope::All).await.unwrap();
+    while listing.next().await.unwrap().is_some() {}
+    // A device that first synced long before the listing began is no change since.
+    let cookie = listing.cookie().unwrap();
+    assert_same(&client.list(DeviceScope::ChangedSince(cookie)).await.unwrap(), &[]);
+
+    let foreign = DeviceScope::ChangedSince(SyncCookie::from_text("dirsync:1".into()));
+    let refused = client.list(foreign).await.unwrap_err();
+    assert!(matches!(refused, ExchangeError::CookieRefused { .. }), "{refused}");
     assert_eq!(peer.stats()["open_shells"], 0);
 }
 

@@ -1,10 +1,10 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use exconn_exchange::{
-    DeviceScope, Exchange, ExchangeError,
-    remoting::{Account, Authentication, ConfigError, RemotingConfig, RemotingExchange},
+    Account, DeviceScope, Exchange, ExchangeError,
+    remoting::{Authentication, ConfigError, RemotingConfig, RemotingExchange},
 };
-use exconn_model::{ObservedDevice, Timestamp};
+use exconn_model::{DeviceChange, ObservedDevice, Timestamp};
 use exconn_testkit::{ManualClock, Peer, SeededEntropy, wait_until};
 use tempfile::TempDir;
 
@@ -53,7 +53,7 @@ impl Client {
         let mut devices = Vec::new();
         while let Some(batch) = listing.next().await? {
             assert!(!batch.is_empty(), "a batch is never empty");
-            devices.extend(batch);
+            devices.extend(batch.into_iter().map(present));
         }
         Ok(devices)
     }
@@ -73,6 +73,14 @@ impl Client {
 pub(crate) fn assert_no_secret(text: &str) {
     // The second is "svc:" and the start of the password in Base64.
     assert!(!text.contains("hunter2") && !text.contains("c3ZjOmh1bnRlc"), "a secret leaked into {text}");
+}
+
+/// The device that a listing by cmdlets names: it knows of no removals.
+fn present(change: DeviceChange) -> ObservedDevice {
+    match change {
+        DeviceChange::Present(device) => device,
+        DeviceChange::Removed(partnership) => panic!("{partnership} is reported as removed"),
+    }
 }
 
 /// Waits until the peer has no shell of ours any more.

@@ -2,10 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use exconn_exchange::{
-    ExchangeError,
-    remoting::{ConfigError, Roots, RootsError},
-};
+use exconn_exchange::{ExchangeError, Roots, RootsError, remoting::ConfigError};
 use exconn_testkit::Peer;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tempfile::TempDir;

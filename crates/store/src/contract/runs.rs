@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use exconn_model::{
-    ConnectorChange, ConnectorDraft, FailureKind, RunOutcome, RunState, SyncCounts, SyncType,
+    ConnectorChange, ConnectorDraft, FailureKind, RunOutcome, RunState, SyncCookie, SyncCounts, SyncType,
 };
 
 use super::world::{TENANT, World, device, rows};
@@ -37,7 +37,7 @@ pub(super) async fn are_leased_fenced_and_abandoned(store: Arc<dyn Store>) {
     let mut world = World::on(store.clone());
     let id = world.create(ConnectorDraft::default()).await.id;
     let first = world.lease(id).await.unwrap();
-    assert_eq!((first.run.attempt, first.run.state, first.has_full_sync), (1, RunState::Running, false));
+    assert_eq!((first.run.attempt, first.run.state, &first.cookie), (1, RunState::Running, &None));
     assert_eq!(world.lease(id).await, None, "a lease holds");
     let now = world.later(20);
     let counts = SyncCounts { seen: 5, ..SyncCounts::default() };
@@ -81,7 +81,7 @@ pub(super) async fn leave_a_history(store: Arc<dyn Store>) {
     world.later(100);
     world.request(id, SyncType::Delta).await;
     let lease = world.lease(id).await.unwrap();
-    assert_eq!((lease.has_full_sync, lease.last_sync), (true, Some(full_at)));
+    assert_eq!(lease.cookie, Some(SyncCookie::from_text(full_at.to_string())));
     let outcome = RunOutcome {
         state: RunState::Failed,
         failure: Some(FailureKind::Throttled),

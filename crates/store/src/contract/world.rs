@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use exconn_model::{
     AuditActor, AuditEntry, AuditId, Connector, ConnectorChange, ConnectorDraft, ConnectorId,
-    ConnectorStatus, DeviceId, ObservedDevice, RunId, SyncCounts, SyncType, TenantId, Timestamp,
+    ConnectorStatus, DeviceId, ObservedDevice, RunId, SyncCookie, SyncCounts, SyncType, TenantId, Timestamp,
 };
 use exconn_odata::query::Query;
 use uuid::Uuid;
@@ -102,7 +102,12 @@ impl World {
             last_sync: Some(self.now),
             ..ConnectorChange::default()
         };
-        StageEnd { remove_absent, observed, now: self.now }
+        StageEnd {
+            remove_absent,
+            cookie: Some(SyncCookie::from_text(self.now.to_string())),
+            observed,
+            now: self.now,
+        }
     }
 
     pub(super) async fn stored(&self) -> Vec<(DeviceId, ObservedDevice)> {

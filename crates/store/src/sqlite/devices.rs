@@ -171,5 +171,6 @@ fn observed(row: &Row<'_>, first: usize) -> rusqlite::Result<ObservedDevice> {
         first_sync: moment(17)?,
         created: moment(18)?,
         changed: moment(19)?,
+        ..ObservedDevice::default()
     })
 }

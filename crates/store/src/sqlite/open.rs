@@ -21,10 +21,11 @@ pub(super) const STAGING: &str = "staging";
 /// `exco` in ASCII: marks the file as ours (`PRAGMA application_id`).
 const APPLICATION: i64 = 0x6578_636f;
 /// One file for each version of the schema, in order. A released one never changes.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_query_indexes.sql"),
     include_str!("migrations/0003_applications_and_audit.sql"),
+    include_str!("migrations/0004_change_feed.sql"),
 ];
 const PAGE_BYTES: u32 = 8192;
 /// Counting a million devices by conditions that no index serves takes a second or two.

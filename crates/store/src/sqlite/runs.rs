@@ -1,6 +1,6 @@
 use exconn_model::{
-    ConnectorId, FailureKind, GraphEnum, RunId, RunOutcome, RunState, SyncCounts, SyncRun, SyncType,
-    TenantId, Timestamp,
+    ConnectorId, FailureKind, GraphEnum, RunId, RunOutcome, RunState, SyncCookie, SyncCounts, SyncRun,
+    SyncType, TenantId, Timestamp,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -159,13 +159,11 @@ pub(super) fn lease(
             params![id.to_string(), now.ticks(), fence, owner, until.ticks()],
         )
         .map_err(failed)?;
-        let past = history(tx, connector)?;
         return Ok(Some(LeasedRun {
             run: get(tx, tenant, id)?,
             fence,
             generation: generation(tx, connector)?,
-            has_full_sync: past.last_full.is_some(),
-            last_sync: past.last_success,
+            cookie: cookie(tx, connector)?,
         }));
     }
 }
@@ -214,6 +212,32 @@ fn generation(connection: &Connection, connector: ConnectorId) -> Result<i64, St
             row.get(0)
         })
         .map_err(failed)
+}
+
+fn cookie(connection: &Connection, connector: ConnectorId) -> Result<Option<SyncCookie>, StoreError> {
+    let stored: Option<Vec<u8>> = connection
+        .query_row("SELECT cookie FROM connector WHERE id = ?1", [connector.to_string()], |row| row.get(0))
+        .map_err(failed)?;
+    Ok(stored.and_then(SyncCookie::new))
+}
+
+/// Puts the cookie of a successful sync in the place of the one that the sync began with.
+pub(super) fn move_cookie(
+    tx: &Transaction<'_>,
+    lease: &LeasedRun,
+    to: Option<&SyncCookie>,
+) -> Result<(), StoreError> {
+    let moved = tx
+        .execute(
+            "UPDATE connector SET cookie = ?3 WHERE id = ?1 AND cookie IS ?2",
+            params![
+                lease.run.connector.to_string(),
+                lease.cookie.as_ref().map(SyncCookie::as_bytes),
+                to.map(SyncCookie::as_bytes)
+            ],
+        )
+        .map_err(failed)?;
+    if moved == 1 { Ok(()) } else { Err(StoreError::Superseded) }
 }
 
 /// Refuses a lease that is no longer the connector's latest, or whose run or connector is gone.

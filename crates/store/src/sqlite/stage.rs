@@ -203,6 +203,7 @@ impl Stage {
                 )
                 .map_err(failed)?;
             }
+            runs::move_cookie(tx, lease, end.cookie.as_ref())?;
             connectors::update(tx, run.tenant, run.connector, end.observed)?;
             runs::succeed(tx, run.id, counts, end.now)
         })?;

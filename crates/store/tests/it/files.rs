@@ -149,7 +149,12 @@ async fn a_sync_that_does_not_fit_on_the_disk_changes_nothing() {
     let staged = async {
         store.begin_stage(&lease).await?;
         store.stage(&lease, (1..2000).map(row).collect()).await?;
-        let end = exconn_store::StageEnd { remove_absent: true, observed: Default::default(), now: now() };
+        let end = exconn_store::StageEnd {
+            remove_absent: true,
+            cookie: None,
+            observed: Default::default(),
+            now: now(),
+        };
         store.apply_stage(&lease, end).await
     };
     assert!(matches!(staged.await, Err(StoreError::Full(_))));

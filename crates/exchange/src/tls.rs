@@ -43,7 +43,7 @@ pub enum RootsError {
 
 impl Roots {
     /// Reads the certificates. Those of the machine that cannot be read are left out.
-    pub(super) fn load(&self) -> Result<RootCertStore, RootsError> {
+    pub(crate) fn load(&self) -> Result<RootCertStore, RootsError> {
         let mut store = RootCertStore::empty();
         if self.system {
             store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -69,7 +69,7 @@ impl Roots {
 }
 
 /// TLS 1.2 and 1.3 with these roots, without a client certificate.
-pub(super) fn client(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
+pub(crate) fn client(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
@@ -78,7 +78,7 @@ pub(super) fn client(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::
 }
 
 /// What rustls said, if a handshake failed for its sake and not for the network's.
-pub(super) fn refusal(error: &io::Error) -> Option<String> {
+pub(crate) fn refusal(error: &io::Error) -> Option<String> {
     let refused = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     Some(refused.to_string())
 }

@@ -1,6 +1,6 @@
 use exconn_model::Organization;
 
-use super::sink::Mapper;
+use super::Mapper;
 use crate::ExchangeError;
 
 /// Longest text of a property, in bytes.
@@ -10,7 +10,7 @@ const MAX_SERVERS: usize = 10_000;
 
 /// What is kept of an organisation or a server.
 #[derive(Debug, Default)]
-pub(super) struct Named {
+pub(crate) struct Named {
     name: Option<String>,
     fqdn: Option<String>,
     version: Option<String>,
@@ -47,7 +47,7 @@ impl Mapper for Named {
 }
 
 /// The organisation, made of what `Get-OrganizationConfig` and `Get-ExchangeServer` return.
-pub(super) fn organization(configs: Vec<Named>, servers: Vec<Named>) -> Result<Organization, ExchangeError> {
+pub(crate) fn organization(configs: Vec<Named>, servers: Vec<Named>) -> Result<Organization, ExchangeError> {
     let violated = |reason: &str| ExchangeError::ProtocolViolated { reason: reason.into() };
     let config = configs.into_iter().next();
     let name = config

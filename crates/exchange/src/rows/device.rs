@@ -1,34 +1,22 @@
-use exconn_model::{ObservedDevice, Timestamp, TimestampError};
+use exconn_model::{ObservedDevice, Timestamp};
 use uuid::Uuid;
 
-use super::{
-    failure,
-    sink::{Mapper, read},
-};
+use super::{Mapper, moment};
 use crate::shorten::shortened;
 
 /// Longest text of a property, in bytes. Exchange's own limits are far below.
 const MAX_TEXT: usize = 4096;
 
-/// The device that one object of `Get-MobileDevice` describes.
-///
-/// # Errors
-/// If the document is no object, or the object is no device: without `Guid` or `DeviceId`, or with a value that is not of
-/// its property's form.
-pub fn read_device(clixml: &[u8]) -> Result<ObservedDevice, exconn_psrp::clixml::Error> {
-    read::<DeviceMapper>(clixml)?.map_err(failure::refused)
-}
-
 /// Makes a device of the properties of a `Get-MobileDevice` or `Get-MobileDeviceStatistics` object, as they come.
 #[derive(Debug, Default)]
-pub(super) struct DeviceMapper {
+pub(crate) struct DeviceMapper {
     device: ObservedDevice,
     problem: Option<Problem>,
 }
 
 /// Why an object is not a device. A listing with such an object is not complete.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Problem {
+struct Problem {
     property: &'static str,
     reason: &'static str,
 }
@@ -123,16 +111,6 @@ fn fill(slot: Slot<'_>, text: &str) -> Option<&'static str> {
         _ => {}
     }
     None
-}
-
-/// A time without a zone is in UTC, like all times that are kept. .NET writes `DateTime.MinValue` for "never", which with
-/// an offset lies before the range.
-fn moment(text: &str) -> Result<Option<Timestamp>, TimestampError> {
-    match Timestamp::parse(text) {
-        Err(TimestampError::Zone) => Timestamp::parse(&format!("{text}Z")).map(Some),
-        Err(TimestampError::Range) if text.starts_with("0001-01-01T") => Ok(None),
-        parsed => parsed.map(Some),
-    }
 }
 
 fn describe(device: &ObservedDevice) -> String {
