@@ -8,6 +8,7 @@ mod demo;
 mod failure;
 mod logging;
 mod output;
+mod registry;
 mod renewal;
 mod serve;
 mod service;

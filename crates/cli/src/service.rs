@@ -3,9 +3,9 @@
 use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use exconn_exchange::Exchange;
-use exconn_model::{Clock, ConnectorId, Entropy, TenantId};
+use exconn_model::{Clock, Entropy, TenantId};
 use exconn_server::{
-    AgentRegistry, App, AppConfig, AppError, Cors, ServeError, ThrottleLimits, TrustedProxies,
+    App, AppConfig, AppError, Cors, ServeError, ThrottleLimits, TrustedProxies,
     auth::{
         Authentication, IssueError, IssuerError, Keyring, KeyringError, Permission, TokenKind, TokenRequest,
         TrustedIssuer, issue_token,
@@ -17,8 +17,11 @@ use exconn_store::{ConnectionIdentity, SqliteOptions, SqliteStore, Store, StoreE
 use exconn_sync::{Agent, AgentSettings, Signals, plan::Guard, schedule::Intervals};
 use tokio::{net::TcpListener, task::JoinSet};
 
-use crate::renewal::Renewal;
-use crate::system::{SystemClock, SystemEntropy};
+use crate::{
+    registry::Registry,
+    renewal::Renewal,
+    system::{SystemClock, SystemEntropy},
+};
 
 /// How long a run stays with a process that gives no sign of life.
 const LEASE: Duration = Duration::from_secs(30);
@@ -98,6 +101,7 @@ pub(crate) struct Service {
     renewal: Renewal,
     app: App,
     signals: Signals,
+    registry: Arc<Registry>,
     agents: JoinSet<()>,
 }
 
@@ -139,10 +143,11 @@ impl Service {
         config.trusted_proxies = trusted_proxies;
         config.throttle = throttle;
         config.cors = cors;
-        let registry = Arc::new(Registry(signals.clone()));
-        let app = App::new(store.clone(), clock, entropy, authentication, config, registry)?;
+        let registry = Arc::new(Registry::new(signals.clone()));
+        let app = App::new(store.clone(), clock, entropy, authentication, config, registry.clone())?;
         let renewal = Renewal::new(tls.clone());
-        Ok(Self { store, keyring, listener, address, tls, renewal, app, signals, agents: JoinSet::new() })
+        let agents = JoinSet::new();
+        Ok(Self { store, keyring, listener, address, tls, renewal, app, signals, registry, agents })
     }
 
     /// Where the service listens, as the base of URLs.
@@ -177,6 +182,7 @@ impl Service {
     /// Keeps an Exchange organisation in sync from now on.
     pub(crate) fn connect(&mut self, connection: Connection) {
         let entropy = SystemEntropy;
+        self.registry.add(&connection.identity.name, connection.exchange.clone());
         let agent = Agent {
             tenant: self.keyring.tenant(),
             settings: AgentSettings {
@@ -207,20 +213,6 @@ impl Service {
             agents.shutdown().await;
         };
         Ok(serve(listener, tls, app, stopped).await?)
-    }
-}
-
-/// What the API asks of the agents of this process.
-#[derive(Debug)]
-struct Registry(Signals);
-
-impl AgentRegistry for Registry {
-    fn wake(&self, connector: ConnectorId) {
-        self.0.wake(connector);
-    }
-
-    fn is_served(&self, connector: ConnectorId) -> bool {
-        self.0.is_served(connector)
     }
 }
 

@@ -8,6 +8,7 @@ mod audit;
 mod connector;
 mod device;
 mod enumeration;
+mod examination;
 mod ids;
 mod management;
 mod observation;
@@ -28,6 +29,7 @@ pub use device::{
     Organization,
 };
 pub use enumeration::GraphEnum;
+pub use examination::{Finding, Step};
 pub use ids::{ApplicationId, AuditId, ConnectorId, CredentialId, DeviceId, NotAnId, RunId, TenantId};
 pub use management::{
     DEVICE_MANAGEMENT, DeviceManagement, DeviceOverview, GRAPH_SERVICE, MANAGED_DEVICE_OVERVIEW,

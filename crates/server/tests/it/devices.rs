@@ -48,7 +48,7 @@ pub(crate) async fn sync_devices(server: &Server, count: u128) -> ConnectorId {
         })
         .collect();
     server.store.stage(&lease, rows).await.unwrap();
-    let end = StageEnd { remove_absent: true, observed: ConnectorChange::default(), now };
+    let end = StageEnd { remove_absent: true, cookie: None, observed: ConnectorChange::default(), now };
     server.store.apply_stage(&lease, end).await.unwrap();
     id
 }
