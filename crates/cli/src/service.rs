@@ -14,7 +14,7 @@ use exconn_server::{
     tls::{self, Tls, TlsError},
 };
 use exconn_store::{ConnectionIdentity, SqliteOptions, SqliteStore, Store, StoreError};
-use exconn_sync::{Agent, AgentSettings, Signals, plan::Guard, schedule::Intervals};
+use exconn_sync::{Agent, AgentSettings, Signals, StatisticsSettings, plan::Guard, schedule::Intervals};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
@@ -188,6 +188,7 @@ impl Service {
             settings: AgentSettings {
                 intervals: connection.intervals,
                 guard: connection.guard,
+                statistics: StatisticsSettings::default(),
                 lease: LEASE,
                 heartbeat: HEARTBEAT,
                 owner: format!("{}/{}", std::process::id(), entropy.uuid()),

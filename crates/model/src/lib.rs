@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O, reads a clock or draws a random number: both come in as [`Clock`] and [`Entropy`].
 
+mod access;
 mod ambient;
 mod application;
 mod audit;
@@ -16,6 +17,7 @@ mod run;
 pub mod schema;
 mod timestamp;
 
+pub use access::{AccessState, AccessStateReason, access};
 pub use ambient::{Clock, Entropy};
 pub use application::{
     Application, ApplicationChange, Credential, CredentialKey, CredentialKind, MAX_CREDENTIALS, SecretDigest,
@@ -25,8 +27,7 @@ pub use connector::{
     CONNECTOR, Connector, ConnectorChange, ConnectorDraft, ConnectorStatus, ConnectorType, MAX_TEXT, SyncType,
 };
 pub use device::{
-    AccessState, AccessStateReason, MANAGED_DEVICE, ManagementAgent, MobileDevice, ObservedDevice,
-    Organization,
+    LearnedStatistics, MANAGED_DEVICE, ManagementAgent, MobileDevice, ObservedDevice, Organization,
 };
 pub use enumeration::GraphEnum;
 pub use examination::{Finding, Step};

@@ -130,13 +130,14 @@ impl FailureKind {
 /// How many devices a run saw and what that means against the stored ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncCounts {
-    /// Devices that Exchange listed so far.
+    /// Devices that Exchange listed as present so far.
     pub seen: u64,
     /// Of those, not stored before.
     pub added: u64,
     /// Of those, stored with other values.
     pub changed: u64,
-    /// Stored ones that a complete listing did not name. Known at the end only.
+    /// Stored ones that a listing of changes named as removed, or that a complete listing did not name; the latter are known
+    /// at the end only.
     pub removed: u64,
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use exconn_model::{Clock, ConnectorChange, ConnectorId, DeviceId, ObservedDevice, Timestamp};
-use exconn_store::{DeviceRow, StageEnd};
+use exconn_store::{DeviceRow, StageEnd, StagedChange};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -46,6 +46,7 @@ pub(crate) async fn sync_devices(server: &Server, count: u128) -> ConnectorId {
             id: DeviceId(Uuid::from_u128(0x4000_8000_0000_0000_0000 + number)),
             observed: observed(number),
         })
+        .map(StagedChange::Present)
         .collect();
     server.store.stage(&lease, rows).await.unwrap();
     let end = StageEnd { remove_absent: true, cookie: None, observed: ConnectorChange::default(), now };

@@ -59,6 +59,8 @@ pub(super) fn bind(
             params![tenant.to_string(), wanted.name, wanted.fingerprint, connector.to_string()],
         )
         .map_err(failed)?;
+        // What was configured otherwise may not see the same devices: the next sync looks at all of them.
+        runs::forget_cookie(tx, connector)?;
     }
     Ok(binding)
 }

@@ -7,7 +7,7 @@ use exconn_model::{
     Timestamp,
 };
 use exconn_odata::query::Query;
-use exconn_store::{DeviceRow, LeasedRun, SqliteOptions, SqliteStore, Store, StoreError};
+use exconn_store::{DeviceRow, LeasedRun, SqliteOptions, SqliteStore, StagedChange, Store, StoreError};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -105,7 +105,7 @@ fn a_newer_schema_is_refused() {
     let connection = rusqlite::Connection::open(folder.path().join("exconn.db")).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
-    assert!(matches!(open(folder.path()), Err(StoreError::NewerSchema { found: 99, known: 3 })));
+    assert!(matches!(open(folder.path()), Err(StoreError::NewerSchema { found: 99, known: 4 })));
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn a_sync_that_does_not_fit_on_the_disk_changes_nothing() {
     };
     let staged = async {
         store.begin_stage(&lease).await?;
-        store.stage(&lease, (1..2000).map(row).collect()).await?;
+        store.stage(&lease, (1..2000).map(row).map(StagedChange::from).collect()).await?;
         let end = exconn_store::StageEnd {
             remove_absent: true,
             cookie: None,
@@ -196,6 +196,7 @@ async fn devices_of_the_first_schema_are_kept() {
             changed: Some(Timestamp::from_ticks(number as i64)),
             ..ObservedDevice::default()
         },
+        statistics: None,
     });
     assert_eq!(devices, expected.collect::<Vec<_>>());
 }
