@@ -140,6 +140,7 @@ impl Service {
             Operation::TestConnector => exconn::test_connector(self, &caller, id, call).await,
             Operation::SetDeviceAccess => exconn::set_access(self, &caller, id, call).await,
             Operation::GetRun => exconn::get_run(self, &caller, id, head.uri.query()).await,
+            Operation::GetObservedDevice => exconn::get_device(self, &caller, id, head.uri.query()).await,
             operation @ (Operation::ListApps
             | Operation::CreateApp
             | Operation::GetApp

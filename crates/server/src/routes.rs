@@ -39,6 +39,7 @@ pub(crate) enum Operation {
     GetGraphDescription,
     ListRuns,
     GetRun,
+    GetObservedDevice,
     GetDescription,
     ListAudit,
     ListApps,
@@ -75,6 +76,7 @@ pub(crate) enum Place {
     ConnectorTest,
     DeviceAccess,
     Run,
+    ObservedDevice,
     Description,
     Audit,
     Apps,
@@ -136,6 +138,7 @@ pub(crate) const RUNS: &str = "/exconn/v1/connectors/{id}/runs";
 const TEST: &str = "/exconn/v1/connectors/{id}/test";
 const DEVICE_ACCESS: &str = "/exconn/v1/devices/{id}/access";
 pub(crate) const RUN: &str = "/exconn/v1/runs/{id}";
+const OBSERVED_DEVICE: &str = "/exconn/v1/devices/{id}";
 pub(crate) const DESCRIPTION: &str = "/exconn/v1/openapi.json";
 const AUDIT: &str = "/exconn/v1/audit";
 pub(crate) const APPS: &str = "/exconn/v1/apps";
@@ -149,7 +152,7 @@ pub(crate) const HEALTH: &str = "/healthz";
 pub(crate) const READINESS: &str = "/readyz";
 
 /// Every route.
-pub static ROUTES: [Route; 34] = [
+pub static ROUTES: [Route; 35] = [
     route(Method::GET, SERVICE, Access::Token, Place::ServiceDocument, Operation::GetServiceDocument),
     // What everyone can read in the source tells nothing about anyone's data, and generators send no token.
     route(Method::GET, METADATA, Access::Open, Place::Metadata, Operation::GetMetadata),
@@ -177,6 +180,7 @@ pub static ROUTES: [Route; 34] = [
     route(Method::POST, TEST, CHANGE, Place::ConnectorTest, Operation::TestConnector),
     route(Method::POST, DEVICE_ACCESS, CHANGE_DEVICES, Place::DeviceAccess, Operation::SetDeviceAccess),
     route(Method::GET, RUN, READ, Place::Run, Operation::GetRun),
+    route(Method::GET, OBSERVED_DEVICE, DEVICES, Place::ObservedDevice, Operation::GetObservedDevice),
     route(Method::GET, DESCRIPTION, Access::Token, Place::Description, Operation::GetDescription),
     route(Method::GET, AUDIT, READ_AUDIT, Place::Audit, Operation::ListAudit),
     route(Method::GET, APPS, READ_APPS, Place::Apps, Operation::ListApps),
@@ -250,6 +254,7 @@ impl Operation {
             Self::SetDeviceAccess => "setDeviceAccess",
             Self::ListRuns => "listRuns",
             Self::GetRun => "getRun",
+            Self::GetObservedDevice => "getObservedDevice",
             Self::GetDescription => "getDescription",
             Self::Batch => "batch",
             Self::GetDeviceManagement => "getDeviceManagement",

@@ -32,6 +32,9 @@ async fn the_description_names_the_routes_of_the_table() {
         .map(|route| (route.path.to_owned(), route.method.to_string()))
         .collect();
     assert_eq!(described, served);
+    let failures = &document["components"]["schemas"]["Run"]["properties"]["failure"]["enum"];
+    let kinds = FailureKind::ALL.map(|kind| Some(kind.name()));
+    assert_eq!(*failures, serde_json::json!(kinds.into_iter().chain([None]).collect::<Vec<_>>()));
     server.end().await;
 }
 

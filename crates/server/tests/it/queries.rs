@@ -40,7 +40,7 @@ async fn administrators_questions_are_answered() {
         ("easActivationDateTime gt now() sub duration'P1D'", "0"),
         ("now() sub easActivationDateTime gt duration'P365D'", "25"),
         ("length(deviceName) mod 2 eq 0 and not (length(model) div 2 ne 3)", "25"),
-        ("contains(userPrincipalName,'x') eq null", "25"),
+        ("contains(userPrincipalName,'x') eq null", "13"),
         ("contains(userPrincipalName,'x') eq false", "0"),
         ("not contains(userPrincipalName,'x')", "0"),
         ("not exchangeAccessState in ('blocked','none')", "15"),

@@ -11,6 +11,7 @@ mod cookies;
 mod devices;
 mod oracle;
 mod runs;
+mod stages;
 mod statistics;
 mod world;
 
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use crate::Store;
 
 pub use oracle::{OracleCase, OracleRow, filters_agree_with_their_meaning};
+pub use stages::{ToldChange, ToldDevice, ToldSync, syncs_agree_with_their_meaning};
 
 /// Runs every chapter, each on a fresh store.
 pub async fn whole_story<F>(mut empty_store: F)
