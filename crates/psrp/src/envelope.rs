@@ -292,7 +292,8 @@ impl Envelope {
 /// The first web address in a text that is not a schema's.
 fn address_in(text: &str) -> Option<String> {
     const MAX_ADDRESS: usize = 2048;
-    let mut words = text.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '(' | ')'));
+    let mut words =
+        text.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '(' | ')'));
     let address = words.find(|word| {
         let is_address = word.starts_with("https://") || word.starts_with("http://");
         is_address && !word.starts_with("http://schemas.")

@@ -154,6 +154,19 @@ impl Client {
         self.state == State::Open && self.sent.is_none()
     }
 
+    /// Whether the server opened the shell, and did not close it.
+    pub fn has_shell(&self) -> bool {
+        self.shell.is_some()
+    }
+
+    /// The answer to the request that opens the shell was lost: the shell may be there under the id that was asked for, and
+    /// [`close`](Self::close) closes it.
+    pub fn assume_shell(&mut self) {
+        if self.shell.is_none() && self.state != State::New {
+            self.shell = Some(self.pool.to_string().to_uppercase());
+        }
+    }
+
     /// Whether the server may have started the last command: it was sent, and not refused.
     pub fn may_have_run(&self) -> bool {
         self.pipeline.as_ref().is_some_and(|pipeline| pipeline.may_run)
