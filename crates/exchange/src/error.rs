@@ -104,6 +104,26 @@ pub enum ExchangeError {
         /// How long.
         after: Duration,
     },
+    /// The account has as many shells open at the server as it may.
+    #[error(
+        "the account has as many shells open at {endpoint} as it may{}: close its other sessions, give exconn an account of \
+         its own, or raise PowerShellMaxConcurrency of its throttling policy",
+        limit.map(|limit| format!(" ({limit})")).unwrap_or_default()
+    )]
+    ShellLimit {
+        /// Host and port.
+        endpoint: String,
+        /// How many it may have, if the server said.
+        limit: Option<u32>,
+    },
+    /// All of exconn's own runspaces at this organisation are busy.
+    #[error("all {limit} runspaces of this connection were busy for {} s", waited.as_secs())]
+    RunspacesBusy {
+        /// How many there are.
+        limit: usize,
+        /// How long a free one was waited for.
+        waited: Duration,
+    },
     /// The answer broke the protocol or one of its bounds.
     #[error("the answer broke the protocol: {reason}")]
     ProtocolViolated {
@@ -133,7 +153,9 @@ impl ExchangeError {
             Self::ServiceUnknown { .. } => FailureKind::ServiceUnknown,
             Self::WrongEndpoint { .. } => FailureKind::WrongEndpoint,
             Self::NotPermitted { .. } | Self::ReadOnly => FailureKind::NotPermitted,
-            Self::Throttled { .. } => FailureKind::Throttled,
+            Self::Throttled { .. } | Self::ShellLimit { .. } | Self::RunspacesBusy { .. } => {
+                FailureKind::Throttled
+            }
             Self::ProtocolViolated { .. } => FailureKind::ProtocolViolated,
             Self::EndedEarly { .. } | Self::CookieRefused { .. } => FailureKind::EndedEarly,
         }

@@ -6,6 +6,7 @@ use exconn_exchange::{
 };
 use exconn_model::{DeviceChange, ObservedDevice, Timestamp};
 use exconn_testkit::{ManualClock, Peer, SeededEntropy, wait_until};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// The password of peers in these tests; long enough to be found wherever it leaks.
@@ -20,6 +21,8 @@ pub(crate) fn peer(options: &[&str]) -> Peer {
 /// A client and the folder with its password.
 pub(crate) struct Client {
     pub(crate) exchange: RemotingExchange,
+    /// Moved by hand.
+    pub(crate) clock: Arc<ManualClock>,
     _folder: TempDir,
 }
 
@@ -42,10 +45,13 @@ impl Client {
         fs::write(&password_file, password).unwrap();
         let account = Account { username: "svc".into(), password_file };
         let mut config = RemotingConfig::new(url, Authentication::Basic(account));
+        // A runspace for each question, unless the test is about keeping them.
+        config.idle_session = Duration::ZERO;
+        config.runspace_wait = BOUND;
         change(&mut config);
-        let clock = ManualClock::at(Timestamp::from_unix_seconds(1_800_000_000));
-        let exchange = RemotingExchange::new(config, Arc::new(SeededEntropy::new(7)), Arc::new(clock))?;
-        Ok(Self { exchange, _folder: folder })
+        let clock = Arc::new(ManualClock::at(Timestamp::from_unix_seconds(1_800_000_000)));
+        let exchange = RemotingExchange::new(config, Arc::new(SeededEntropy::new(7)), clock.clone())?;
+        Ok(Self { exchange, clock, _folder: folder })
     }
 
     pub(crate) async fn list(&self, scope: DeviceScope) -> Result<Vec<ObservedDevice>, ExchangeError> {
@@ -81,6 +87,17 @@ fn present(change: DeviceChange) -> ObservedDevice {
         DeviceChange::Present(device) => device,
         DeviceChange::Removed(partnership) => panic!("{partnership} is reported as removed"),
     }
+}
+
+/// What the peer was asked to run since its log was last forgotten, without the setting that begins each session.
+pub(crate) fn cmdlets(peer: &Peer) -> Vec<Value> {
+    let log = peer.log().into_iter();
+    log.filter(|call| call["cmdlet"] != "Set-ADServerSettings").collect()
+}
+
+/// How many sessions the peer saw begin since its log was last forgotten.
+pub(crate) fn sessions(peer: &Peer) -> usize {
+    peer.log().len() - cmdlets(peer).len()
 }
 
 /// Waits until the peer has no shell of ours any more.
