@@ -33,10 +33,12 @@ impl KdcAddress {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let authority: http::uri::Authority = text.parse().ok()?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() || text.contains('@') || text.ends_with(':') {
-            return None;
-        }
-        Some(Self { host: host.to_owned(), port: authority.port_u16().unwrap_or(PORT) })
+        // `Authority::port` is silent about a port that is too large.
+        let port = match text.strip_prefix(authority.host())? {
+            "" => PORT,
+            port => port.strip_prefix(':')?.parse().ok().filter(|port| *port > 0)?,
+        };
+        (!host.is_empty()).then(|| Self { host: host.to_owned(), port })
     }
 }
 

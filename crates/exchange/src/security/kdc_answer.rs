@@ -34,31 +34,32 @@ const WRONG_REALM: i32 = 68;
 /// `KRB-ERROR` (RFC 4120, section 5.9.1).
 #[derive(AsnType, Decode, Debug)]
 #[rasn(tag(explicit(application, 30)))]
+#[expect(dead_code, reason = "a part is read to come to the next one")]
 struct KrbError {
     #[rasn(tag(explicit(0)))]
-    _version: Integer,
+    version: Integer,
     #[rasn(tag(explicit(1)))]
-    _message_type: Integer,
+    message_type: Integer,
     #[rasn(tag(explicit(2)))]
-    _client_time: Option<Any>,
+    client_time: Option<Any>,
     #[rasn(tag(explicit(3)))]
-    _client_microseconds: Option<Any>,
+    client_microseconds: Option<Any>,
     #[rasn(tag(explicit(4)))]
     server_time: GeneralizedTime,
     #[rasn(tag(explicit(5)))]
-    _server_microseconds: Any,
+    server_microseconds: Any,
     #[rasn(tag(explicit(6)))]
     code: i32,
     #[rasn(tag(explicit(7)))]
-    _client_realm: Option<Any>,
+    client_realm: Option<Any>,
     #[rasn(tag(explicit(8)))]
-    _client_name: Option<Any>,
+    client_name: Option<Any>,
     #[rasn(tag(explicit(9)))]
-    _realm: Any,
+    realm: Any,
     #[rasn(tag(explicit(10)))]
-    _service_name: Any,
+    service_name: Any,
     #[rasn(tag(explicit(11)))]
-    _text: Option<Any>,
+    text: Option<Any>,
     #[rasn(tag(explicit(12)))]
     data: Option<OctetString>,
 }
@@ -113,16 +114,6 @@ impl Refusal {
         self.code == UNAVAILABLE
     }
 
-    /// Whether the realm does not know the service.
-    pub(super) fn is_service_unknown(&self) -> bool {
-        self.code == SERVICE_UNKNOWN
-    }
-
-    /// Whether the clocks are too far apart.
-    pub(super) fn is_skew(&self) -> bool {
-        matches!(self.code, SKEW | TICKET_NOT_YET)
-    }
-
     /// What it means to whoever wanted to reach `service`, as far as `by` tells.
     pub(super) fn meaning(&self, by: &str, service: &str, now: Timestamp) -> SecurityError {
         let by = by.to_owned();
@@ -152,6 +143,11 @@ impl Refusal {
             code => refused(&format!("Kerberos error {code}")),
         }
     }
+}
+
+/// What a service says with its last token, if Kerberos says it.
+pub(crate) fn refusal_in(token: &[u8], by: &str, service: &str, now: Timestamp) -> Option<SecurityError> {
+    Refusal::find(token).map(|refusal| refusal.meaning(by, service, now))
 }
 
 /// The difference of two clocks, in words.

@@ -25,6 +25,7 @@ use secrecy::SecretString;
 
 pub(crate) use channel_binding::ChannelBinding;
 pub(crate) use error::SecurityError;
+pub(crate) use kdc_answer::{ALLOWED_SKEW, refusal_in, skew};
 pub use kerberos_config::KerberosConfig;
 
 /// Longest token of a handshake, in bytes: what Windows allows a Kerberos ticket with its group memberships.
@@ -118,6 +119,10 @@ pub(crate) trait SecurityContext: Debug + Send {
 
     /// What it came to, for a person: `Kerberos`, `NTLM`.
     fn protocol(&self) -> &'static str;
+
+    /// Why Kerberos was given up for NTLM although a KDC had accepted the password: if NTLM is refused then, it is not for the
+    /// password's sake.
+    fn only_second_choice(&self) -> Option<&str>;
 
     /// Seals a message.
     async fn wrap(&mut self, message: Vec<u8>) -> Result<Wrapped, SecurityError>;

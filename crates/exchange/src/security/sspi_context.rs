@@ -29,6 +29,7 @@ pub(super) struct Context {
     engine: Option<Box<Engine>>,
     is_established: bool,
     protocol: &'static str,
+    only_second_choice: Option<String>,
 }
 
 impl fmt::Debug for Context {
@@ -40,7 +41,12 @@ impl fmt::Debug for Context {
 impl Context {
     pub(super) fn new(intent: Intent) -> Result<Self, SecurityError> {
         let engine = quietly(|| Engine::new(intent))?;
-        Ok(Self { protocol: engine.package.name(), engine: Some(Box::new(engine)), is_established: false })
+        Ok(Self {
+            protocol: engine.package.name(),
+            engine: Some(Box::new(engine)),
+            is_established: false,
+            only_second_choice: None,
+        })
     }
 
     async fn run<T: Send + 'static>(
@@ -85,6 +91,9 @@ impl SecurityContext for Context {
             .await?;
         if let Some(reason) = without_kerberos {
             tracing::warn!(%reason, "Kerberos cannot be used; NTLM is tried in its place");
+            if let SecurityError::ServiceUnknown { .. } = reason {
+                self.only_second_choice = Some(reason.to_string());
+            }
         }
         self.is_established = done;
         self.protocol = protocol;
@@ -97,6 +106,10 @@ impl SecurityContext for Context {
 
     fn protocol(&self) -> &'static str {
         self.protocol
+    }
+
+    fn only_second_choice(&self) -> Option<&str> {
+        self.only_second_choice.as_deref()
     }
 
     async fn wrap(&mut self, message: Vec<u8>) -> Result<Wrapped, SecurityError> {

@@ -4,6 +4,7 @@
 mod equality;
 mod faults;
 mod front_end;
+mod kerberos;
 mod refusals;
 mod setup;
 mod tls;
