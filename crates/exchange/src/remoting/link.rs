@@ -112,7 +112,8 @@ impl Link {
                 None => Credentials::System,
             },
             service: self.service.clone(),
-            protection: if self.target.tls { Protection::ByTransport } else { Protection::Sealed },
+            // Where TLS makes sealing needless, SPNEGO's check of its own negotiation still needs the keys for it.
+            protection: Protection::Sealed,
             binding,
             kerberos: self.kerberos.clone(),
             clock: self.clock.clone(),

@@ -5,6 +5,7 @@ mod equality;
 mod faults;
 mod front_end;
 mod kerberos;
+mod ntlm;
 mod refusals;
 mod setup;
 mod tls;
