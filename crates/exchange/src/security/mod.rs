@@ -105,6 +105,14 @@ pub(crate) struct Wrapped {
     pub(crate) message: Vec<u8>,
 }
 
+/// An opened message of the server.
+#[derive(Debug)]
+pub(crate) struct Unwrapped {
+    pub(crate) message: Vec<u8>,
+    /// Whether nobody else could read it; if not, it was signed alone.
+    pub(crate) is_sealed: bool,
+}
+
 /// One client's side of an authenticated conversation.
 ///
 /// After an error, and after a future that was dropped before its end, the context is of no more use, and with it the
@@ -128,5 +136,5 @@ pub(crate) trait SecurityContext: Debug + Send {
     async fn wrap(&mut self, message: Vec<u8>) -> Result<Wrapped, SecurityError>;
 
     /// Opens a sealed message, signature first, and checks that it is the server's next one.
-    async fn unwrap(&mut self, token: Vec<u8>) -> Result<Vec<u8>, SecurityError>;
+    async fn unwrap(&mut self, token: Vec<u8>) -> Result<Unwrapped, SecurityError>;
 }

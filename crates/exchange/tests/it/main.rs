@@ -7,5 +7,6 @@ mod front_end;
 mod kerberos;
 mod ntlm;
 mod refusals;
+mod sealing;
 mod setup;
 mod tls;
