@@ -11,6 +11,7 @@ mod report;
 mod rows;
 mod seam;
 mod secret;
+mod security;
 mod shorten;
 mod tls;
 
@@ -20,4 +21,5 @@ pub use read_only::ReadOnly;
 pub use report::{Finding, Report, Step};
 pub use seam::{DeviceAddress, DeviceListing, DeviceScope, Exchange};
 pub use secret::{SecretError, SecretFile};
+pub use security::KerberosConfig;
 pub use tls::{Roots, RootsError};

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     DeviceAddress, DeviceListing, DeviceScope, Exchange, ExchangeError, Report, first_sync_cookie,
     rows::{DeviceMapper, Ignored, Named, StatisticsMapper, organization},
+    secret::RefusedSecret,
 };
 
 /// An Exchange organisation behind remote PowerShell.
@@ -41,7 +42,10 @@ impl RemotingExchange {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
         let targets = config.check_all()?;
-        let links = targets.into_iter().map(|target| Arc::new(Link::new(target, &config))).collect();
+        // One for all servers: they ask the same domain, which counts wrong passwords wherever they are tried.
+        let refused = Arc::new(RefusedSecret::default());
+        let link = |target| Arc::new(Link::new(target, &config, clock.clone(), refused.clone()));
+        let links = targets.into_iter().map(link).collect();
         let runspaces = Runspaces::new(Servers::new(links), config, entropy, clock);
         Ok(Self { runspaces })
     }
@@ -98,7 +102,7 @@ impl Exchange for RemotingExchange {
     }
 
     fn secrets_changed_since(&self, moment: Timestamp) -> bool {
-        self.runspaces.config.authentication.account().secret().changed_since(moment)
+        self.runspaces.config.authentication.account().changed_since(moment)
     }
 
     async fn examine(&self, report: &mut dyn Report) {

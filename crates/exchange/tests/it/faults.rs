@@ -203,6 +203,8 @@ async fn a_password_that_stops_working() {
         peer.fault(&json!({"kind": "wrong-auth", "at": at}));
         let error = client.failure().await;
         assert!(matches!(error, ExchangeError::CredentialsRefused { .. }), "{error}");
+        // The password rests for an hour.
+        client.clock.advance(Duration::from_secs(3600));
         recovers(&peer, &client).await;
     }
 }

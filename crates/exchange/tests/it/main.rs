@@ -4,6 +4,9 @@
 mod equality;
 mod faults;
 mod front_end;
+mod kerberos;
+mod ntlm;
 mod refusals;
+mod sealing;
 mod setup;
 mod tls;

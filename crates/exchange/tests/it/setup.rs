@@ -18,12 +18,12 @@ pub(crate) fn peer(options: &[&str]) -> Peer {
     Peer::start(&[&["--strict-uri", "--password", PASSWORD], options].concat())
 }
 
-/// A client and the folder with its password.
+/// A client, its clock, and the folder with its password.
 pub(crate) struct Client {
     pub(crate) exchange: RemotingExchange,
     /// Moved by hand.
     pub(crate) clock: Arc<ManualClock>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Client {
@@ -43,15 +43,20 @@ impl Client {
         let folder = tempfile::tempdir().unwrap();
         let password_file = folder.path().join("password");
         fs::write(&password_file, password).unwrap();
-        let account = Account { username: "svc".into(), password_file };
+        let account = Account::new("svc", password_file);
         let mut config = RemotingConfig::new(url, Authentication::Basic(account));
         // A runspace for each question, unless the test is about keeping them.
         config.idle_session = Duration::ZERO;
         config.runspace_wait = BOUND;
         change(&mut config);
-        let clock = Arc::new(ManualClock::at(Timestamp::from_unix_seconds(1_800_000_000)));
+        let clock = Arc::new(ManualClock::at(now()));
         let exchange = RemotingExchange::new(config, Arc::new(SeededEntropy::new(7)), clock.clone())?;
-        Ok(Self { exchange, clock, _folder: folder })
+        Ok(Self { exchange, clock, folder })
+    }
+
+    /// Writes another password into the file.
+    pub(crate) fn set_password(&self, password: &str) {
+        fs::write(self.folder.path().join("password"), password).unwrap();
     }
 
     pub(crate) async fn list(&self, scope: DeviceScope) -> Result<Vec<ObservedDevice>, ExchangeError> {
@@ -74,6 +79,14 @@ impl Client {
         assert_no_secret(&format!("{error} {error:?} {:?}", self.exchange));
         error
     }
+}
+
+/// The true time, as the file system tells it: what Kerberos compares is not a test's to choose.
+pub(crate) fn now() -> Timestamp {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let written = file.as_file().metadata().unwrap().modified().unwrap();
+    let since_epoch = written.duration_since(std::time::UNIX_EPOCH).unwrap();
+    Timestamp::from_unix_seconds(0).after(since_epoch)
 }
 
 pub(crate) fn assert_no_secret(text: &str) {
@@ -103,4 +116,9 @@ pub(crate) fn sessions(peer: &Peer) -> usize {
 /// Waits until the peer has no shell of ours any more.
 pub(crate) async fn no_shell_is_left(peer: &Peer) {
     wait_until(BOUND, || async { peer.stats()["open_shells"] == 0 }).await;
+}
+
+/// Waits until this holds.
+pub(crate) async fn wait<F: Future<Output = bool>>(condition: impl FnMut() -> F) {
+    wait_until(BOUND, condition).await;
 }
