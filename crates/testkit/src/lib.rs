@@ -8,11 +8,13 @@ mod ambient;
 mod control;
 mod environment;
 mod issuer;
+mod online;
 mod peer;
 mod wait;
 
 pub use ambient::{ManualClock, SeededEntropy};
 pub use environment::{node, python, repository_root};
 pub use issuer::{Behaviour, Issuer, SigningKey};
+pub use online::OnlinePeer;
 pub use peer::Peer;
 pub use wait::wait_until;
