@@ -14,7 +14,7 @@ fn expected(peer: &Peer) -> Vec<ObservedDevice> {
     peer.devices().iter().map(device).collect()
 }
 
-fn device(json: &Value) -> ObservedDevice {
+pub(crate) fn device(json: &Value) -> ObservedDevice {
     let text = |name: &str| json[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let moment = |name: &str| json[name].as_str().map(|text| Timestamp::parse(text).unwrap());
     let identity = text("Identity");
@@ -44,7 +44,7 @@ fn device(json: &Value) -> ObservedDevice {
     }
 }
 
-fn assert_same(found: &[ObservedDevice], expected: &[ObservedDevice]) {
+pub(crate) fn assert_same(found: &[ObservedDevice], expected: &[ObservedDevice]) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
         assert_eq!(found, expected);

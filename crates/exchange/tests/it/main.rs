@@ -4,6 +4,7 @@
 mod equality;
 mod faults;
 mod front_end;
+mod online;
 mod refusals;
 mod setup;
 mod tls;
