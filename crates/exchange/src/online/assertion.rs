@@ -52,10 +52,10 @@ impl Signer {
         let (_, parsed) = X509Certificate::from_der(&der)
             .map_err(|_| wrong(certificate, "its certificate cannot be read"))?;
         let key_pem = read(key)?;
-        let no_key = "it holds no RSA private key in PEM form without a passphrase";
+        let no_key = "it holds no RSA private key of 2048 to 8192 bits in PEM form, without a passphrase";
         let signing_key = EncodingKey::from_rsa_pem(&key_pem).map_err(|_| wrong(key, no_key))?;
         let probe = jsonwebtoken::crypto::sign(b"probe", &signing_key, Algorithm::RS256)
-            .map_err(|_| wrong(key, "its key cannot sign with RS256; it needs 2048 to 8192 bits"))?;
+            .map_err(|_| wrong(key, no_key))?;
         let signed = BASE64_URL_SAFE_NO_PAD.decode(probe).unwrap_or_default();
         let public = &parsed.public_key().subject_public_key.data;
         signature::UnparsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, public)

@@ -10,7 +10,7 @@ use super::{
 use crate::{Roots, RootsError, SecretError, SecretFile};
 
 /// Largest page that Exchange Online sends, in objects.
-const MAX_PAGE_SIZE: u32 = 1000;
+pub(super) const MAX_PAGE_SIZE: u32 = 1000;
 
 /// The cloud that an organisation lives in. It decides where exconn signs in and where Exchange Online is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

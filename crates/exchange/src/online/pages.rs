@@ -7,6 +7,7 @@ use super::{
     answer::Refusal,
     api::{Api, Place},
     client::Client,
+    config::MAX_PAGE_SIZE,
     invocation::Invocation,
 };
 use crate::{ExchangeError, rows::Mapper};
@@ -24,6 +25,8 @@ pub(super) struct Pages<M> {
     /// Digests of the links that were followed.
     seen: HashSet<[u8; 32]>,
     pages: u32,
+    /// Objects since the listing began, or began anew.
+    objects: usize,
     on_first_page: bool,
     /// The place in the listing was lost once, and it began anew.
     restarted: bool,
@@ -56,6 +59,7 @@ impl<M: Mapper> Pages<M> {
             place,
             seen: HashSet::new(),
             pages: 0,
+            objects: 0,
             on_first_page: true,
             restarted: false,
             doubted: false,
@@ -95,6 +99,7 @@ impl<M: Mapper> Pages<M> {
                 Refusal::ForGood(ExchangeError::ProtocolViolated { reason })
             })?;
             let from_the_start = self.on_first_page;
+            self.objects += rows.len();
             match page.next_link {
                 Some(link) => self.follow(&link)?,
                 None if !self.is_doubtful(rows.len()) => self.ended = true,
@@ -103,9 +108,8 @@ impl<M: Mapper> Pages<M> {
                 }
                 None => {
                     self.doubted = true;
+                    self.place.page_size = other_size(self.place.page_size, self.objects);
                     self.begin_anew();
-                    // With another size the last page of a complete listing is not full.
-                    self.place.page_size -= 1;
                 }
             }
             return Ok(Some(Part { rows, from_the_start }));
@@ -121,6 +125,7 @@ impl<M: Mapper> Pages<M> {
     fn begin_anew(&mut self) {
         self.place = self.api.first_place(self.place.page_size);
         self.seen.clear();
+        self.objects = 0;
         self.on_first_page = true;
     }
 
@@ -144,8 +149,30 @@ impl<M: Mapper> Pages<M> {
     }
 }
 
+/// A page size with which the last page of so many objects is not full: if they are all, the listing ends in its middle;
+/// if it was cut at the end of a page, it ends with a full one again.
+fn other_size(size: u32, objects: usize) -> u32 {
+    let mut smaller_first = (2..size).rev().chain(size + 1..=MAX_PAGE_SIZE);
+    let leaves_a_rest = |size: &u32| usize::try_from(*size).is_ok_and(|size| objects % size != 0);
+    smaller_first.find(leaves_a_rest).unwrap_or(size)
+}
+
 fn digest_of(path: &PathAndQuery) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, path.as_str().as_bytes()).as_ref());
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_the_other_size_a_complete_listing_ends_in_the_middle_of_a_page() {
+        for (size, objects, other) in
+            [(1000, 5000, 999), (1000, 999_000, 998), (2, 60, 7), (3, 60, 7), (3, 9, 2)]
+        {
+            assert_eq!(other_size(size, objects), other, "{objects} in pages of {size}");
+        }
+    }
 }

@@ -86,12 +86,13 @@ async fn access_is_decided_for_one_device_and_the_others_keep_theirs() {
     let peer = peer(&["--count", "40"]);
     let client = Client::new(peer.url());
     let before = peer.devices();
-    let (mailbox, id) = (before[3]["mailbox"].as_str().unwrap(), before[3]["DeviceId"].as_str().unwrap());
+    let at = before.iter().position(|device| device["DeviceAccessStateReason"] == "Global").unwrap();
+    let (mailbox, id) = (before[at]["mailbox"].as_str().unwrap(), before[at]["DeviceId"].as_str().unwrap());
     let mailbox = format!("{mailbox}@contoso.com");
     let odd = address(&mailbox, "odd '§' \"id\" \u{1F4F1}");
     client.exchange.set_access(&odd, AccessDecision::Block).await.unwrap();
     let state = || {
-        let device = &peer.devices()[3];
+        let device = &peer.devices()[at];
         (device["DeviceAccessState"].clone(), device["DeviceAccessStateReason"].clone())
     };
     let by_rule = state();

@@ -3,7 +3,7 @@
 use std::{fs, sync::Arc};
 
 use exconn_exchange::{ExchangeError, Roots};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::{
     ServerConfig,
     crypto::ring,
@@ -22,9 +22,10 @@ struct Authority {
 }
 
 impl Authority {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         fs::write(folder.path().join("ca.pem"), issuer.pem()).unwrap();
@@ -59,7 +60,7 @@ impl Authority {
 
 #[tokio::test]
 async fn a_certificate_of_a_configured_authority_is_trusted() {
-    let authority = Authority::new();
+    let authority = Authority::new("Contoso");
     let server = authority.server("127.0.0.1", false);
     let client = Client::with(&server.url, |config| config.roots = authority.roots());
     assert_eq!(client.all().await.unwrap().len(), 3);
@@ -68,7 +69,7 @@ async fn a_certificate_of_a_configured_authority_is_trusted() {
 
 #[tokio::test]
 async fn an_unknown_issuer_another_name_and_an_expired_certificate_are_refused() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (authority, stranger) = (Authority::new("Contoso"), Authority::new("Fabrikam"));
     for (server, roots, because) in [
         (authority.server("127.0.0.1", false), stranger.roots(), "issuer"),
         (authority.server("outlook.office365.com", false), authority.roots(), "not valid for"),
