@@ -104,7 +104,7 @@ pub(super) async fn set_access(
 
 /// `Add` and `Remove` leave the exemptions of other devices alone; a plain list would overwrite them. A personal block
 /// comes before a personal permission, so each decision takes the other's away.
-fn parameters(device: &DeviceAddress, decision: AccessDecision) -> Value {
+pub(super) fn parameters(device: &DeviceAddress, decision: AccessDecision) -> Value {
     let (allowed, blocked) = match decision {
         AccessDecision::Allow => ("Add", "Remove"),
         AccessDecision::Block => ("Remove", "Add"),

@@ -29,8 +29,8 @@ pub(super) enum Refusal {
     },
     /// A request that the service does not understand (400).
     Request {
-        /// What the service said.
-        reason: Reason,
+        /// Whether it does not know the place in a listing any more.
+        place_lost: bool,
         /// What it comes to.
         error: ExchangeError,
     },
@@ -117,14 +117,13 @@ fn refusal(client: &Client, cmdlet: &str, answer: &Answer, now: Timestamp) -> Re
         (404, Some(said)) if said.is_object_missing() => Refusal::ObjectMissing(failed(&said.text)),
         (400, Some(said)) if said.is_object_missing() => Refusal::ObjectMissing(failed(&said.text)),
         (400, Some(said)) if said.is_parameter_unknown() => {
-            let reason = said.text.clone();
-            let error = ExchangeError::NotPermitted { cmdlet: cmdlet.into(), reason };
-            Refusal::Request { reason: said, error }
+            let error = ExchangeError::NotPermitted { cmdlet: cmdlet.into(), reason: said.text };
+            Refusal::Request { place_lost: false, error }
         }
         (400, said) => {
             let reason = said.unwrap_or_default();
             let text = if reason.text.is_empty() { "it answers 400 without a reason" } else { &reason.text };
-            Refusal::Request { error: failed(text), reason }
+            Refusal::Request { place_lost: reason.is_page_expired(), error: failed(text) }
         }
         (429, _) => {
             let wait = retry_after(&answer.headers, now);

@@ -101,32 +101,31 @@ impl Api {
             if invocation.of_mailbox {
                 self.gate.turn().await;
             }
-            let token = self.tokens.token().await;
-            let answered = match &token {
-                Ok(token) => self.attempt::<M>(invocation, place, anchor, token).await,
-                Err(_) => Err(Refusal::Token),
-            };
-            let refusal = match (answered, token) {
-                (Ok(page), _) => {
-                    if invocation.of_mailbox {
-                        self.gate.succeeded();
+            let refusal = match self.tokens.token().await {
+                Err(error) => for_now(error),
+                Ok(token) => match self.attempt::<M>(invocation, place, anchor, &token).await {
+                    Ok(page) => {
+                        if invocation.of_mailbox {
+                            self.gate.succeeded();
+                        }
+                        return Ok(page);
                     }
-                    return Ok(page);
-                }
-                (Err(_), Err(error)) => for_now(error),
-                (Err(Refusal::Token), Ok(token)) => {
-                    self.tokens.forget(&token).await;
-                    if renewed {
-                        return Err(Refusal::ForGood(self.not_let_in(invocation.cmdlet, &token)));
+                    Err(Refusal::Token) => {
+                        self.tokens.forget(&token).await;
+                        if renewed {
+                            return Err(Refusal::ForGood(self.not_let_in(invocation.cmdlet, &token)));
+                        }
+                        renewed = true;
+                        continue;
                     }
-                    renewed = true;
-                    continue;
-                }
-                (Err(refusal), Ok(_)) => refusal,
+                    Err(refusal) => refusal,
+                },
             };
             match refusal {
                 // A mailbox may be named in a way that leads nowhere; the system's own never is.
-                Refusal::Request { .. } | Refusal::ForNow { too_many: false, .. } if anchor.is_some() => {
+                Refusal::Request { .. } | Refusal::ForNow { wait: None, too_many: false, .. }
+                    if anchor.is_some() =>
+                {
                     anchor = None;
                 }
                 Refusal::ForNow { wait, too_many, error } => {

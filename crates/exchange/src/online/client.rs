@@ -115,14 +115,16 @@ impl Client {
     }
 
     async fn idle_connection(&self, new_wanted: bool) -> Option<Connection> {
-        while !new_wanted {
+        if new_wanted {
+            return None;
+        }
+        loop {
             let mut connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             // The server may have ended it since.
             if connection.sender.ready().await.is_ok() {
                 return Some(connection);
             }
         }
-        None
     }
 
     fn request(&self, post: Post) -> Result<Request<Full<Bytes>>, ExchangeError> {

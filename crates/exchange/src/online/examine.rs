@@ -1,9 +1,11 @@
 use std::{future::Future, time::Duration};
 
+use exconn_model::AccessDecision;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{
+    access,
     answer::Refusal,
     api::{Api, PERMISSION},
     assertion::Signer,
@@ -14,7 +16,7 @@ use super::{
     token::Token,
 };
 use crate::{
-    ExchangeError, Finding, Report, Step,
+    DeviceAddress, ExchangeError, Finding, Report, Step,
     rows::{Ignored, Mapper, Named},
 };
 
@@ -80,6 +82,9 @@ pub(super) async fn examine(api: &Api, report: &mut dyn Report) {
 fn needs(api: &Api) -> [Need; 4] {
     // An id that was drawn just now is nobody's.
     let nobody = api.entropy.uuid().to_string();
+    let device = DeviceAddress { mailbox: nobody.clone(), device_id: nobody.clone() };
+    let mut change_of_nobody = access::parameters(&device, AccessDecision::ByRule);
+    change_of_nobody["WhatIf"] = true.into();
     let of_nobody = |cmdlet, parameters: Value| Invocation::new(cmdlet, &parameters).of_mailbox(&nobody);
     [
         Need {
@@ -98,8 +103,8 @@ fn needs(api: &Api) -> [Need; 4] {
             only_for: Some("a change of a device's access cannot be read back"),
         },
         Need {
-            invocation: of_nobody("Set-CASMailbox", json!({"Identity": nobody, "WhatIf": true})).changing(),
-            role: "Mail Recipients",
+            invocation: of_nobody("Set-CASMailbox", change_of_nobody).changing(),
+            role: "Organization Client Access",
             only_for: Some("devices can be neither let in nor kept out"),
         },
     ]

@@ -83,10 +83,10 @@ impl<M: Mapper> Pages<M> {
                 return Err(self.ended_early(&format!("it has more than {MAX_PAGES} pages")));
             }
             let page = match self.api.page::<M>(&self.invocation, &self.place).await {
-                Err(Refusal::Request { reason, .. })
-                    if reason.is_page_expired() && !self.on_first_page && !self.restarted =>
+                Err(Refusal::Request { place_lost: true, error })
+                    if !self.on_first_page && !self.restarted =>
                 {
-                    tracing::debug!(reason = reason.text, "the listing begins anew");
+                    tracing::debug!(%error, "the listing begins anew");
                     self.restarted = true;
                     self.begin_anew();
                     continue;
@@ -153,7 +153,7 @@ impl<M: Mapper> Pages<M> {
 /// if it was cut at the end of a page, it ends with a full one again.
 fn other_size(size: u32, objects: usize) -> u32 {
     let mut smaller_first = (2..size).rev().chain(size + 1..=MAX_PAGE_SIZE);
-    let leaves_a_rest = |size: &u32| usize::try_from(*size).is_ok_and(|size| objects % size != 0);
+    let leaves_a_rest = |size: &u32| usize::try_from(*size).is_ok_and(|size| !objects.is_multiple_of(size));
     smaller_first.find(leaves_a_rest).unwrap_or(size)
 }
 

@@ -115,7 +115,7 @@ async fn each_cmdlet_that_may_not_be_run_names_its_role() {
         ("Get-MobileDevice", true, "View-Only Recipients"),
         ("Get-MobileDeviceStatistics", false, "View-Only Recipients"),
         ("Get-CASMailbox", false, "View-Only Recipients"),
-        ("Set-CASMailbox", false, "Mail Recipients"),
+        ("Set-CASMailbox", false, "Organization Client Access"),
     ] {
         let (failed, cure) = cure(name);
         assert_eq!(failed, fatal, "{name}");
@@ -149,5 +149,9 @@ async fn a_token_without_the_permission_is_found_before_it_is_used() {
     assert!(steps.iter().all(|step| matches!(step.finding, Finding::Passed(_))), "{steps:?}");
     let sets: Vec<_> = server.cmdlets().into_iter().filter(|one| one.cmdlet() == "Set-CASMailbox").collect();
     assert_eq!(sets.len(), 1);
-    assert_eq!(sets[0].parameters()["WhatIf"], true, "nothing is changed");
+    let parameters = sets[0].parameters();
+    assert_eq!(parameters["WhatIf"], true, "nothing is changed");
+    for list in ["ActiveSyncAllowedDeviceIDs", "ActiveSyncBlockedDeviceIDs"] {
+        assert_eq!(parameters[list]["Remove"], json!([parameters["Identity"]]), "and nobody is meant");
+    }
 }

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use exconn_exchange::{DeviceScope, Exchange, ExchangeError};
 use exconn_model::{ObservedDevice, SyncCookie, Timestamp};
-use exconn_testkit::OnlinePeer;
+use exconn_testkit::{OnlinePeer, wait_until};
 use serde_json::{Value, json};
 
 use super::setup::{Client, distinct, peer};
-use crate::equality::{assert_same, device};
+use crate::{
+    equality::{assert_same, device},
+    setup::BOUND,
+};
 
 /// The peer's devices, in its order, by its own account.
 pub(crate) fn expected(peer: &OnlinePeer) -> Vec<ObservedDevice> {
@@ -112,10 +115,13 @@ async fn a_reader_that_takes_its_time_stops_the_listing() {
     let client = Client::with(peer.url(), |config| config.page_size = 100);
     let mut listing = client.exchange.devices(DeviceScope::All).await.unwrap();
     let mut seen = listing.next().await.unwrap().unwrap().len();
-    // At most one page is fetched ahead of a reader that took one; nothing tells when no more will come, so the last word
-    // is the count after the whole listing, which shows that each page was asked for once.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(peer.stats()["pages"].as_u64().unwrap() <= 1);
+    // One page is fetched ahead, and no more while nobody reads.
+    let pages = || peer.stats()["pages"].as_u64().unwrap();
+    wait_until(BOUND, || async { pages() == 1 }).await;
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(pages(), 1);
+    }
     while let Some(batch) = listing.next().await.unwrap() {
         seen += batch.len();
     }

@@ -8,6 +8,7 @@ mod faults;
 mod listing;
 mod mailboxes;
 mod scripted;
+mod seeds;
 mod setup;
 mod sign_in;
 mod tls;
