@@ -12,6 +12,8 @@ use crate::{ExchangeError, retry_after::retry_after, rows::Mapper, shorten::shor
 
 /// The wait that is assumed where the service asks to wait without saying how long and does not relent.
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
+/// The least wait that is passed on: a service that asks for none is still not to be asked without a pause.
+const MIN_WAIT: Duration = Duration::from_secs(1);
 
 /// Why there is no page.
 #[derive(Debug)]
@@ -82,8 +84,8 @@ pub(super) fn page<M: Mapper>(
         let reason = format!("{cmdlet} failed: {error}");
         return Err(Refusal::ForGood(ExchangeError::EndedEarly { reason }));
     }
-    let in_header = answer.headers.get_all("x-warnings").iter().filter_map(|value| value.to_str().ok());
-    page.warnings.extend(in_header.map(shortened));
+    let in_header = answer.headers.get_all("x-warnings").iter();
+    page.warnings.extend(in_header.map(|value| shortened(&String::from_utf8_lossy(value.as_bytes()))));
     for warning in &page.warnings {
         if page::says_truncated(warning) {
             let reason = format!("{cmdlet} left something out: {warning}");
@@ -127,13 +129,13 @@ fn refusal(client: &Client, cmdlet: &str, answer: &Answer, now: Timestamp) -> Re
         }
         (429, _) => {
             let wait = retry_after(&answer.headers, now);
-            let error = ExchangeError::Throttled { after: wait.unwrap_or(DEFAULT_WAIT) };
+            let error = ExchangeError::Throttled { after: wait.unwrap_or(DEFAULT_WAIT).max(MIN_WAIT) };
             Refusal::ForNow { wait, too_many: true, error }
         }
         (500..=599, said) => {
             let wait = retry_after(&answer.headers, now);
             let error = match (wait, said) {
-                (Some(after), _) => ExchangeError::Throttled { after },
+                (Some(wait), _) => ExchangeError::Throttled { after: wait.max(MIN_WAIT) },
                 (None, Some(said)) => failed(&said.text),
                 (None, None) => client.unreachable(&format_args!("it answers {status}")),
             };

@@ -182,6 +182,9 @@ impl Api {
         set("x-responseformat", HeaderValue::from_static("json"));
         set("x-serializationlevel", HeaderValue::from_static("Partial"));
         set("x-anchormailbox", anchor.unwrap_or(&self.system_anchor).clone());
+        if anchor.is_some() {
+            set("parameter-based-routing", HeaderValue::from_static("true"));
+        }
         let texts = [
             ("prefer", format!("odata.maxpagesize={}", place.page_size)),
             ("connection-id", place.connection.to_string()),

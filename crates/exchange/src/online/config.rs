@@ -27,6 +27,24 @@ pub enum Cloud {
 }
 
 impl Cloud {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Worldwide, Self::UsGovernment, Self::UsGovernmentDod, Self::China];
+
+    /// Its name in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Worldwide => "worldwide",
+            Self::UsGovernment => "usGovernment",
+            Self::UsGovernmentDod => "usGovernmentDod",
+            Self::China => "china",
+        }
+    }
+
+    /// The cloud of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cloud| cloud.name() == name)
+    }
+
     /// Where Exchange Online is.
     pub fn base_url(self) -> &'static str {
         match self {
@@ -138,7 +156,7 @@ impl OnlineConfig {
             statistics_concurrency: 2,
             requests_per_second: 1.0,
             first_wait: Duration::from_secs(1),
-            settle_timeout: Duration::from_secs(60),
+            settle_timeout: Duration::from_secs(20),
             roots: Roots::default(),
         }
     }

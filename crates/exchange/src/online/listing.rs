@@ -67,10 +67,12 @@ impl DeviceListing for Listing {
                 None => {
                     let over =
                         || ExchangeError::EndedEarly { reason: "the listing has failed before".into() };
-                    let mut fetching = self.fetching.take().ok_or_else(over)?;
-                    let (pages, part) = (&mut fetching.0)
-                        .await
-                        .map_err(|error| ExchangeError::EndedEarly { reason: error.to_string() })?;
+                    let fetching = self.fetching.as_mut().ok_or_else(over)?;
+                    // Whoever gives up this wait may come back for the page.
+                    let fetched = (&mut fetching.0).await;
+                    self.fetching = None;
+                    let (pages, part) =
+                        fetched.map_err(|error| ExchangeError::EndedEarly { reason: error.to_string() })?;
                     let Some(part) = part? else {
                         self.ended = true;
                         return Ok(None);

@@ -76,6 +76,9 @@ async fn what_says_that_something_is_missing_is_no_listing() {
     ] {
         assert_eq!(error.kind(), FailureKind::EndedEarly, "{error}");
     }
+    let german = "Es gibt weitere Einträge. Verwenden Sie -ResultSize Unlimited für alle.";
+    let error = failure(move || page(0..3, None).header("X-Warnings", german)).await;
+    assert_eq!(error.kind(), FailureKind::EndedEarly, "{error}");
     let harmless =
         Scripted::start(with("@adminapi.warnings", json!(["An object is corrupted."])).into_script());
     assert_eq!(Client::new(&harmless.url).all().await.unwrap().len(), 3);
@@ -155,6 +158,8 @@ async fn other_refusals_say_what_the_service_said() {
     }
     let error = failure(|| Reply::raw(503, "").header("Retry-After", "120")).await;
     assert!(matches!(error, ExchangeError::Throttled { after } if after.as_secs() == 120), "{error}");
+    let error = failure(|| Reply::raw(429, "").header("Retry-After", "0")).await;
+    assert!(matches!(error, ExchangeError::Throttled { after } if after.as_secs() == 1), "{error}");
 }
 
 #[tokio::test]

@@ -127,3 +127,29 @@ async fn a_reader_that_takes_its_time_stops_the_listing() {
     }
     assert_eq!((seen, &peer.stats()["pages"]), (950, &json!(9)));
 }
+
+#[tokio::test]
+async fn a_wait_that_is_given_up_loses_no_page_and_a_listing_that_is_dropped_asks_for_none() {
+    let peer = peer(&["--count", "950"]);
+    let client = Client::with(peer.url(), |config| config.page_size = 100);
+    let mut listing = client.exchange.devices(DeviceScope::All).await.unwrap();
+    let mut seen = 0;
+    loop {
+        match tokio::time::timeout(Duration::from_micros(50), listing.next()).await {
+            Ok(batch) => match batch.unwrap() {
+                Some(batch) => seen += batch.len(),
+                None => break,
+            },
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+    assert_eq!(seen, 950);
+
+    let before = peer.stats()["pages"].as_u64().unwrap();
+    let mut listing = client.exchange.devices(DeviceScope::All).await.unwrap();
+    assert!(listing.next().await.unwrap().is_some());
+    drop(listing);
+    assert_eq!(client.all().await.unwrap().len(), 950);
+    let pages = peer.stats()["pages"].as_u64().unwrap() - before;
+    assert!((9..=10).contains(&pages), "{pages} pages followed a first one");
+}

@@ -223,6 +223,7 @@ fn clouds_have_their_addresses() {
         (Cloud::China, "https://outlook.office365.cn", "https://login.chinacloudapi.cn"),
     ] {
         assert_eq!((cloud.base_url(), cloud.authority()), (base, authority));
+        assert_eq!(Cloud::from_name(cloud.name()), Some(cloud));
         Client::with("https://unused.example", |config| {
             config.cloud = cloud;
             (config.base_url, config.authority) = (None, None);
