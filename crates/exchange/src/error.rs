@@ -67,6 +67,15 @@ pub enum ExchangeError {
         /// What is known of the difference.
         reason: String,
     },
+    /// The application was not signed in for another reason than a wrong or expired secret: it, its tenant or its
+    /// certificate is not known, or it is disabled. What is registered decides, so each try may go better.
+    #[error("{endpoint} does not sign the application in: {reason}")]
+    ApplicationRefused {
+        /// Host and port.
+        endpoint: String,
+        /// What the sign-in service said.
+        reason: String,
+    },
     /// The domain knows no service of the name that the address leads to.
     #[error("the domain knows no service {principal}")]
     ServiceUnknown {
@@ -90,8 +99,8 @@ pub enum ExchangeError {
         /// Why.
         reason: String,
     },
-    /// The address answers, but not as Exchange's remote PowerShell does.
-    #[error("{url} is not an Exchange remote PowerShell address: {reason}")]
+    /// The address answers, but not as Exchange does.
+    #[error("{url} does not answer as Exchange does: {reason}")]
     WrongEndpoint {
         /// The address.
         url: String,
@@ -155,6 +164,7 @@ impl ExchangeError {
             Self::CredentialsRefused { .. }
             | Self::CredentialsHeld { .. }
             | Self::TicketRefused { .. }
+            | Self::ApplicationRefused { .. }
             | Self::PasswordUnavailable { .. } => FailureKind::CredentialsRefused,
             Self::PasswordExpired { .. } => FailureKind::PasswordExpired,
             Self::AccountLocked { .. } => FailureKind::AccountLocked,

@@ -5,9 +5,11 @@
 mod account;
 mod error;
 mod first_sync_cookie;
+pub mod online;
 mod read_only;
 pub mod remoting;
 mod report;
+mod retry_after;
 mod rows;
 mod seam;
 mod secret;

@@ -14,7 +14,7 @@ pub(crate) fn expected(peer: &Peer) -> Vec<ObservedDevice> {
     peer.devices().iter().map(device).collect()
 }
 
-fn device(json: &Value) -> ObservedDevice {
+pub(crate) fn device(json: &Value) -> ObservedDevice {
     let text = |name: &str| json[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let moment = |name: &str| json[name].as_str().map(|text| Timestamp::parse(text).unwrap());
     let identity = text("Identity");
