@@ -11,8 +11,9 @@ use exconn_server::{AgentRefusal, AgentRegistry};
 use exconn_sync::Signals;
 use tokio::time::timeout;
 
-/// The longest test of a connection. Each wait of a driver is bounded; this bounds their sum.
-const LONGEST_TEST: Duration = Duration::from_secs(180);
+/// The longest test of a connection, below what clients wait for an answer. Each wait of a driver is bounded; this bounds
+/// their sum.
+const LONGEST_TEST: Duration = Duration::from_secs(50);
 
 /// What the API asks of the agents of this process, and the connections that they serve.
 #[derive(Debug)]

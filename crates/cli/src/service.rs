@@ -1,6 +1,6 @@
 //! A running service: store, agents and API put together. `serve` and `demo` differ only in what they pass in.
 
-use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, io, net::SocketAddr, path::{Path, PathBuf}, sync::Arc, time::Duration};
 
 use exconn_exchange::Exchange;
 use exconn_model::{Clock, Entropy, TenantId};
@@ -59,6 +59,7 @@ pub(crate) struct Connection {
     pub(crate) identity: ConnectionIdentity,
     pub(crate) exchange: Arc<dyn Exchange>,
     pub(crate) intervals: Intervals,
+    pub(crate) statistics: StatisticsSettings,
     pub(crate) guard: Guard,
 }
 
@@ -187,6 +188,7 @@ impl Service {
             tenant: self.keyring.tenant(),
             settings: AgentSettings {
                 intervals: connection.intervals,
+                statistics: connection.statistics,
                 guard: connection.guard,
                 statistics: StatisticsSettings::default(),
                 lease: LEASE,
@@ -218,7 +220,7 @@ impl Service {
 }
 
 /// Creates the data directory for its owner alone; one that exists stays as it is.
-fn create_private(path: &PathBuf) -> io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

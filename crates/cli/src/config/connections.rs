@@ -1,15 +1,69 @@
 //! The `[[exchange]]` entries: which organisations there are and how each is reached.
 
+mod directory;
+mod display;
+mod online;
+mod remoting;
+
 use std::time::Duration;
 
-use exconn_exchange::{
-    Account,
-    remoting::{Authentication, RemotingConfig},
-};
+use exconn_exchange::{directory::DirectoryConfig, online::OnlineConfig, remoting::RemotingConfig};
 use exconn_model::{ConnectorType, GraphEnum};
-use exconn_sync::{plan::Guard, schedule::Intervals};
+use exconn_sync::{StatisticsSettings, plan::Guard, schedule::Intervals};
 
-use super::{ConfigError, reader::Reader};
+use super::{
+    ConfigError,
+    keys::{Key, Kind, key},
+    reader::Reader,
+};
+
+/// The keys that every entry has.
+const KEYS: &[Key] = &[
+    key("exchange.*.name", Kind::Text, "The connection's name; becomes exchangeAlias. Required, unique"),
+    key(
+        "exchange.*.type",
+        Kind::Choice(&["onPremises", "hosted", "dedicated", "serviceToService"]),
+        "The connector's type: serviceToService is Exchange Online's admin interface, the others are remote PowerShell. Default: onPremises",
+    ),
+    key("exchange.*.server", Kind::Text, "The Exchange server's name; becomes serverName"),
+    key(
+        "exchange.*.read_only",
+        Kind::Flag,
+        "Whether exconn may change nothing at Exchange: no device is let in or kept out by it. Default: true",
+    ),
+    key("exchange.*.delta_interval", Kind::Duration, "Time between delta syncs, at least 5s. Default: 1m"),
+    key("exchange.*.full_interval", Kind::Duration, "Time between full syncs, at least 1m. Default: 24h"),
+    key(
+        "exchange.*.statistics.per_hour",
+        Kind::Number,
+        "Mailboxes that may be asked for their devices' last syncs in an hour; 0 asks none. Default: 6000",
+    ),
+    key(
+        "exchange.*.statistics.stale_after",
+        Kind::Duration,
+        "A device's last sync is asked for again after so long, at least 10m. Default: 24h",
+    ),
+    key(
+        "exchange.*.statistics.max_concurrency",
+        Kind::Number,
+        "Mailboxes that are asked at the same time at most, 1 to 16; on premises each beyond the first takes a runspace of its own. Default: 2",
+    ),
+    key(
+        "exchange.*.guard.max_loss_percent",
+        Kind::Number,
+        "A sync that loses a larger share of the devices is held. Default: 30",
+    ),
+    key(
+        "exchange.*.guard.max_loss_devices",
+        Kind::Number,
+        "Losses up to this number are never held. Default: 10",
+    ),
+];
+
+/// The keys of all entries.
+pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(remoting::KEYS).chain(directory::KEYS).chain(online::KEYS)
+}
 
 /// One `[[exchange]]` entry.
 #[derive(Debug)]
@@ -17,80 +71,95 @@ pub(crate) struct ConnectionConfig {
     pub(crate) name: String,
     pub(crate) connector_type: ConnectorType,
     pub(crate) server: Option<String>,
+    pub(crate) read_only: bool,
     pub(crate) intervals: Intervals,
+    pub(crate) statistics: StatisticsSettings,
     pub(crate) guard: Guard,
-    pub(crate) remoting: RemotingConfig,
+    pub(crate) road: Road,
+}
+
+/// How an organisation is reached.
+#[derive(Debug)]
+pub(crate) enum Road {
+    /// Remote PowerShell, and the directory if there is one.
+    Remoting(RemotingConfig, Option<DirectoryConfig>),
+    /// Exchange Online's admin interface.
+    Online(OnlineConfig),
 }
 
 impl ConnectionConfig {
     /// What must stay the same for a deleted connector not to be created again.
     pub(crate) fn fingerprint(&self) -> String {
+        let (address, account) = match &self.road {
+            Road::Remoting(remoting, _) => {
+                (remoting.url.clone(), remoting.authentication.account().username.clone())
+            }
+            Road::Online(online) => (online.tenant_id.to_string(), online.client_id.to_string()),
+        };
         let server = self.server.as_deref().unwrap_or_default();
-        let account = self.remoting.authentication.account();
-        [self.name.as_str(), self.connector_type.name(), server, &self.remoting.url, &account.username]
-            .join("\n")
+        [self.name.as_str(), self.connector_type.name(), server, &address, &account].join("\n")
     }
 }
 
 impl Reader {
     pub(super) fn connection(&self, number: usize) -> Result<ConnectionConfig, ConfigError> {
         let path = |key: &str| format!("exchange.{number}.{key}");
-        let not_yet = |key: String, reason| {
-            let place = self.values.get(&key).map_or_else(String::new, |given| given.place.clone());
-            ConfigError::NotYet { place, key, reason }
-        };
         let name = self.required(&path("name"))?;
         let kind = self.choice(&path("type"))?.unwrap_or_else(|| "onPremises".to_owned());
         let connector_type = ConnectorType::from_name(&kind).unwrap_or(ConnectorType::OnPremises);
-        if connector_type == ConnectorType::ServiceToService {
-            return Err(not_yet(
-                path("type"),
-                "this version speaks remote PowerShell only; use onPremises, hosted or dedicated",
-            ));
-        }
-        let method = self.choice(&path("remoting.authentication"))?.unwrap_or_else(|| "basic".to_owned());
-        if method != "basic" {
-            return Err(not_yet(
-                path("remoting.authentication"),
-                "this version signs in with basic only, over https or loopback",
-            ));
-        }
-        let mut remoting = RemotingConfig::new(
-            self.required(&path("remoting.url"))?,
-            Authentication::Basic(Account {
-                username: self.required(&path("remoting.username"))?,
-                password_file: self.required(&path("remoting.password_file"))?.into(),
-            }),
-        );
-        remoting.roots.file = self.path(&path("remoting.ca_file"));
-        let timeout = self.duration(
-            &path("remoting.operation_timeout"),
-            remoting.operation_timeout,
-            Duration::from_secs(1),
-        )?;
-        remoting.operation_timeout = timeout;
-        remoting.request_timeout = timeout + Duration::from_secs(30);
+        let road = if connector_type == ConnectorType::ServiceToService {
+            self.refuse_section(number, "remoting", "serviceToService has no remote PowerShell")?;
+            self.refuse_section(number, "directory", "Exchange Online has no directory to search by LDAP")?;
+            Road::Online(self.online(number)?)
+        } else {
+            self.refuse_section(number, "online", "only serviceToService is reached by it")?;
+            let directory = self.has_section(number, "directory").then(|| self.directory(number)).transpose()?;
+            Road::Remoting(self.remoting(number)?, directory)
+        };
         Ok(ConnectionConfig {
             name,
             connector_type,
             server: self.text(&path("server")),
+            read_only: self.flag(&path("read_only"), true)?,
             intervals: Intervals {
-                delta: self.duration(
-                    &path("delta_interval"),
-                    Duration::from_secs(60),
-                    Duration::from_secs(5),
-                )?,
+                delta: self.duration(&path("delta_interval"), Duration::from_secs(60), Duration::from_secs(5))?,
                 full: self.duration(
                     &path("full_interval"),
                     Duration::from_secs(86_400),
                     Duration::from_secs(60),
                 )?,
             },
+            statistics: self.statistics(number)?,
             guard: Guard {
-                max_loss_percent: self.number(&path("guard.max_loss_percent"), 30, 100)? as u8,
-                max_loss_devices: self.number(&path("guard.max_loss_devices"), 10, u64::MAX)?,
+                max_loss_percent: self.number(&path("guard.max_loss_percent"), 30, 0, 100)? as u8,
+                max_loss_devices: self.number(&path("guard.max_loss_devices"), 10, 0, u64::MAX)?,
             },
-            remoting,
+            road,
         })
+    }
+
+    fn statistics(&self, number: usize) -> Result<StatisticsSettings, ConfigError> {
+        let path = |key: &str| format!("exchange.{number}.statistics.{key}");
+        let default = StatisticsSettings::default();
+        Ok(StatisticsSettings {
+            per_hour: self.number(&path("per_hour"), default.per_hour.into(), 0, 1_000_000)? as u32,
+            stale_after: self.duration(&path("stale_after"), default.stale_after, Duration::from_secs(600))?,
+            max_concurrency: self.number(&path("max_concurrency"), 2, 1, 16)? as usize,
+        })
+    }
+
+    /// Whether a section such as `directory` is given.
+    fn has_section(&self, number: usize, section: &str) -> bool {
+        self.values.first_below(&format!("exchange.{number}.{section}")).is_some()
+    }
+
+    /// A section that this type of connection does not look at is a mistake: silence would look like success.
+    fn refuse_section(&self, number: usize, section: &str, reason: &'static str) -> Result<(), ConfigError> {
+        match self.values.first_below(&format!("exchange.{number}.{section}")) {
+            None => Ok(()),
+            Some((key, given)) => {
+                Err(ConfigError::NotHere { place: given.place.clone(), key: key.to_owned(), reason })
+            }
+        }
     }
 }

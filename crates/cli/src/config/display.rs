@@ -1,7 +1,5 @@
 use std::fmt;
 
-use exconn_model::GraphEnum;
-
 use super::Config;
 
 /// The effective configuration for people; secrets stay in their files.
@@ -48,38 +46,6 @@ impl fmt::Display for Config {
             writeln!(f, "\n[tls]\ncert = {certificate:?}\nkey = {key:?}")?;
         }
         writeln!(f, "\n[cors]\norigins = {:?}", self.cors.origins())?;
-        for connection in &self.connections {
-            let account = connection.remoting.authentication.account();
-            writeln!(
-                f,
-                "\n[[exchange]]\nname = {:?}\ntype = \"{}\"",
-                connection.name,
-                connection.connector_type.name()
-            )?;
-            if let Some(server) = &connection.server {
-                writeln!(f, "server = {server:?}")?;
-            }
-            writeln!(
-                f,
-                "delta_interval = \"{}s\"\nfull_interval = \"{}s\"\n[exchange.remoting]\nurl = {:?}\n\
-                 authentication = \"basic\"\nusername = {:?}\npassword_file = {:?}",
-                connection.intervals.delta.as_secs(),
-                connection.intervals.full.as_secs(),
-                connection.remoting.url,
-                account.username,
-                account.password_file,
-            )?;
-            if let Some(file) = &connection.remoting.roots.file {
-                writeln!(f, "ca_file = {file:?}")?;
-            }
-            writeln!(
-                f,
-                "operation_timeout = \"{}s\"\n[exchange.guard]\nmax_loss_percent = {}\nmax_loss_devices = {}",
-                connection.remoting.operation_timeout.as_secs(),
-                connection.guard.max_loss_percent,
-                connection.guard.max_loss_devices,
-            )?;
-        }
-        Ok(())
+        self.connections.iter().try_for_each(|connection| write!(f, "{connection}"))
     }
 }

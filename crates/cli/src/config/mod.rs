@@ -22,7 +22,7 @@ use exconn_server::{
 
 use self::{reader::Reader, source::Values};
 
-pub(crate) use connections::ConnectionConfig;
+pub(crate) use connections::{ConnectionConfig, Road};
 pub(crate) use schema::schema;
 
 /// What is wrong with a configuration.
@@ -40,6 +40,10 @@ pub(crate) enum ConfigError {
     NotYet { place: String, key: String, reason: &'static str },
     #[error("the key '{key}' is missing: {about}")]
     Missing { key: String, about: &'static str },
+    #[error("{place}: '{key}' does not belong here: {reason}; leave it out")]
+    NotHere { place: String, key: String, reason: &'static str },
+    #[error("give '{one}' or '{other}', and not both")]
+    Either { one: String, other: String },
     #[error("'{key}' and '{other}' belong together: give both or none")]
     Pair { key: &'static str, other: &'static str },
     #[error("two [[exchange]] entries have the name '{0}'; names must differ")]

@@ -33,6 +33,17 @@ impl Reader {
         Some(texts.filter(|text| !text.is_empty()).map(str::to_owned).collect())
     }
 
+    /// The texts of a list that must have one at least.
+    pub(super) fn required_list(&self, path: &str) -> Result<Vec<String>, ConfigError> {
+        self.required(path)?;
+        let texts = self.list(path).unwrap_or_default();
+        if texts.is_empty() {
+            let about = keys::find(path).map_or("", |key| key.about);
+            return Err(ConfigError::Missing { key: path.to_owned(), about });
+        }
+        Ok(texts)
+    }
+
     /// What is wrong with an entry of a list.
     pub(super) fn refused_entry(&self, key: &str, given: &str, accepted: &str) -> ConfigError {
         ConfigError::Value {
@@ -64,8 +75,12 @@ impl Reader {
         Ok(given.unwrap_or(default))
     }
 
-    pub(super) fn number(&self, path: &str, default: u64, most: u64) -> Result<u64, ConfigError> {
-        Ok(self.parsed(path, |text| text.parse().ok().filter(|given| *given <= most))?.unwrap_or(default))
+    pub(super) fn flag(&self, path: &str, default: bool) -> Result<bool, ConfigError> {
+        Ok(self.parsed(path, |text| text.parse().ok())?.unwrap_or(default))
+    }
+
+    pub(super) fn number(&self, path: &str, default: u64, least: u64, most: u64) -> Result<u64, ConfigError> {
+        Ok(self.parsed(path, |text| text.parse().ok().filter(|given| (least..=most).contains(given)))?.unwrap_or(default))
     }
 
     pub(super) fn parsed<T>(
@@ -80,7 +95,7 @@ impl Reader {
     /// Keys of the contract that this version does not act on are errors: silence would look like success.
     pub(super) fn refuse_what_comes_later(&self) -> Result<(), ConfigError> {
         let entries = self.values.entries("exchange").max(1);
-        for key in keys::KEYS.iter().filter(|key| !key.refused.is_empty()) {
+        for key in keys::all().filter(|key| !key.refused.is_empty()) {
             for number in 0..entries {
                 let path = key.path.replace('*', &number.to_string());
                 if let Some(given) = self.values.get(&path) {
