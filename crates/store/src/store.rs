@@ -311,7 +311,7 @@ pub trait Store: Debug + Send + Sync {
 
     /// Makes the staged devices the stored ones, writes what was observed into the connector and ends the run as
     /// succeeded: all in one transaction, and only if the stored devices and the cookie are still those that the lease began
-    /// with. Devices that are new or changed are due for statistics at once.
+    /// with. Devices that are new or changed are due for statistics at once, before those whose statistics became stale.
     async fn apply_stage(&self, lease: &LeasedRun, end: StageEnd) -> Result<SyncCounts, StoreError>;
 
     /// Ends a run without touching devices, writes `observed` into the connector, and drops what was staged.

@@ -31,6 +31,9 @@ const REMOVED: i64 = 3;
 /// Not stored, and named as removed.
 const NEVER_STORED: i64 = 4;
 
+/// When statistics of new and changed devices are due: before those that have merely become stale.
+const AT_ONCE: i64 = Timestamp::UNSET.ticks();
+
 /// The stage of one run: a database file of its own, attached to a connection of its own. Nothing in it outlives the
 /// process, so it is written without a journal and without waiting for the disk.
 pub(super) struct Stage {
@@ -129,11 +132,11 @@ impl Stage {
             let connector = run.connector.to_string();
             if counts.added > 0 {
                 let aside = bulk::put_indexes_aside(tx)?;
-                add(tx, run, end.now)?;
+                add(tx, run)?;
                 bulk::put_indexes_back(tx, aside)?;
             }
             if counts.changed > 0 {
-                change(tx, &connector, end.now)?;
+                change(tx, &connector)?;
             }
             if counts.removed > 0 {
                 remove(tx, &connector, end.remove_absent)?;
@@ -277,22 +280,22 @@ impl<'a> Stager<'a> {
 }
 
 /// Stores what is new.
-fn add(tx: &Transaction<'_>, run: &SyncRun, now: Timestamp) -> Result<(), StoreError> {
+fn add(tx: &Transaction<'_>, run: &SyncRun) -> Result<(), StoreError> {
     let columns = format!("id, {}, {}", OBSERVED.join(", "), DERIVED.join(", "));
     tx.execute(
         &format!(
             "INSERT INTO device (connector_id, tenant_id, statistics_due, {columns}) \
-             SELECT ?1, ?2, CASE WHEN has_mailbox THEN ?3 END, {columns} FROM stage.found \
+             SELECT ?1, ?2, CASE WHEN has_mailbox THEN {AT_ONCE} END, {columns} FROM stage.found \
              WHERE comparison = {ADDED}"
         ),
-        params![run.connector.to_string(), run.tenant.to_string(), now.ticks()],
+        params![run.connector.to_string(), run.tenant.to_string()],
     )
     .map_err(failed)?;
     Ok(())
 }
 
 /// Stores what is different. The access that a mailbox told stays newer until a listing brings another one.
-fn change(tx: &Transaction<'_>, connector: &str, now: Timestamp) -> Result<(), StoreError> {
+fn change(tx: &Transaction<'_>, connector: &str) -> Result<(), StoreError> {
     const SAME_ACCESS: &str = "device.access_state IS found.access_state \
         AND device.access_state_reason IS found.access_state_reason";
     let plain = OBSERVED.iter().skip(1).chain(&DERIVED).filter(|column| !ACCESS.contains(*column));
@@ -307,12 +310,12 @@ fn change(tx: &Transaction<'_>, connector: &str, now: Timestamp) -> Result<(), S
     tx.execute(
         &format!(
             "UPDATE device SET {}, statistics_failures = 0, \
-             statistics_due = CASE WHEN has_mailbox THEN min(coalesce(device.statistics_due, ?2), ?2) END \
+             statistics_due = CASE WHEN has_mailbox THEN {AT_ONCE} END \
              FROM stage.found AS found WHERE found.comparison = {CHANGED} \
              AND device.connector_id = ?1 AND device.partnership = found.partnership",
             set.join(", ")
         ),
-        params![connector, now.ticks()],
+        [connector],
     )
     .map_err(failed)?;
     Ok(())
