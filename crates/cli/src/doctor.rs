@@ -1,8 +1,16 @@
 //! `exconn doctor`: tries everything that the configuration names.
 
-use std::{fs::OpenOptions, io, net::TcpListener, path::Path, process::ExitCode, time::Duration};
+use std::{
+    fs::OpenOptions,
+    io,
+    net::{IpAddr, TcpListener}, path::Path, process::ExitCode, time::Duration};
 
-use exconn_exchange::{Exchange, Finding, Report, Step, directory::directory_rights, remoting::role_script};
+use exconn_exchange::{
+    Finding, Report, Step,
+    directory::{DirectoryConfig, directory_rights},
+    online,
+    remoting::{RemotingConfig, role_script},
+};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -60,15 +68,27 @@ fn rights(connection: &ConnectionConfig) -> String {
             text.push_str(&role_script(&remoting.authentication.account().username, connection.read_only));
             if let Some(directory) = directory {
                 text.push('\n');
-                text.push_str(&directory_rights(directory.authentication.account()));
+                let account = &directory.authentication.account().username;
+                text.push_str(&directory_rights(&domain_of(remoting, directory), account));
             }
         }
-        Road::Online(online) => {
-            text.push_str(&exconn_exchange::online::role_script(online, connection.read_only));
+        Road::Online(config) => {
+            text.push_str(&online::role_script(config, connection.read_only));
         }
     }
     text.push('\n');
     text
+}
+
+/// The domain whose rights are meant, by what the configuration says of it.
+fn domain_of(remoting: &RemotingConfig, directory: &DirectoryConfig) -> String {
+    let realm = remoting.kerberos.realm.as_deref();
+    let of_user = directory.authentication.account().username.split_once('@').map(|(_, domain)| domain);
+    let of_host = || {
+        let host = directory.urls.first()?.split_once("://")?.1.split([':', '/']).next()?;
+        host.split_once('.').filter(|_| host.parse::<IpAddr>().is_err()).map(|(_, domain)| domain)
+    };
+    realm.or(of_user).or_else(of_host).unwrap_or("contoso.com").to_ascii_lowercase()
 }
 
 /// What the service itself needs: a data folder and an address.

@@ -190,7 +190,6 @@ impl Service {
                 intervals: connection.intervals,
                 statistics: connection.statistics,
                 guard: connection.guard,
-                statistics: StatisticsSettings::default(),
                 lease: LEASE,
                 heartbeat: HEARTBEAT,
                 owner: format!("{}/{}", std::process::id(), entropy.uuid()),

@@ -163,9 +163,8 @@ impl ExchangeError {
             Self::Tls { .. } => FailureKind::Tls,
             Self::CredentialsRefused { .. }
             | Self::CredentialsHeld { .. }
-            | Self::TicketRefused { .. }
-            | Self::ApplicationRefused { .. }
             | Self::PasswordUnavailable { .. } => FailureKind::CredentialsRefused,
+            Self::TicketRefused { .. } | Self::ApplicationRefused { .. } => FailureKind::SignInRefused,
             Self::PasswordExpired { .. } => FailureKind::PasswordExpired,
             Self::AccountLocked { .. } => FailureKind::AccountLocked,
             Self::ClockSkew { .. } => FailureKind::ClockSkew,

@@ -55,6 +55,8 @@ pub struct ConnectionIdentity {
     pub server: Option<String>,
     /// The connection's type.
     pub connector_type: ConnectorType,
+    /// The address by which the organisation was set up; becomes `primarySmtpAddress` of a connector that is created.
+    pub primary_smtp_address: Option<String>,
     /// A digest of the connection's configuration. While it stays the same, a connector that was deleted is not created
     /// again.
     pub fingerprint: String,

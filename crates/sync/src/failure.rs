@@ -52,10 +52,7 @@ impl SyncFailure {
 
 /// What a failure to ask Exchange about itself says of the connection; `None` leaves the status as it is.
 pub(crate) fn status_after(error: &ExchangeError) -> Option<ConnectorStatus> {
-    match error {
-        ExchangeError::Throttled { .. } => None,
-        _ => Some(ConnectorStatus::Disconnected),
-    }
+    (error.kind() != FailureKind::Throttled).then_some(ConnectorStatus::Disconnected)
 }
 
 /// Whether Exchange, or the directory that lists its devices, let us in before this happened to a listing.
@@ -66,6 +63,7 @@ pub(crate) fn reached(error: &ExchangeError) -> bool {
             | FailureKind::CredentialsRefused
             | FailureKind::PasswordExpired
             | FailureKind::AccountLocked
+            | FailureKind::SignInRefused
             | FailureKind::ClockSkew
             | FailureKind::ServiceUnknown
             | FailureKind::WrongEndpoint
@@ -98,6 +96,10 @@ fn advice(kind: FailureKind) -> &'static str {
             "Unlock or enable the account, or let it sign in from this machine at this hour. Then ask for a sync; exconn \
              tries again by itself in an hour, or as soon as password_file changes."
         }
+        FailureKind::SignInRefused => {
+            "User and password, or the application's secret, are not the reason: change what the answer names. exconn tries \
+             again by itself."
+        }
         FailureKind::ClockSkew => "Set this machine's clock by the domain's; Kerberos bears five minutes.",
         FailureKind::ServiceUnknown => {
             "Name the server in exchange.remoting.url by its full name, or register HTTP/that name with setspn."
@@ -106,9 +108,9 @@ fn advice(kind: FailureKind) -> &'static str {
             "Check exchange.remoting.url: it usually ends in /PowerShell/ on a mailbox server."
         }
         FailureKind::NotPermitted => {
-            "Give the account a role that holds Get-MobileDevice, Get-OrganizationConfig and Get-ExchangeServer."
+            "Give the account what `exconn doctor --rights` prints."
         }
-        FailureKind::Throttled => "exconn waits as long as Exchange asked.",
+        FailureKind::Throttled => "exconn waits, as long as Exchange asked if it said so.",
         FailureKind::ProtocolViolated => {
             "Nothing was changed. If it happens again, look at proxies between exconn and Exchange."
         }

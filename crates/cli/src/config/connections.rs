@@ -46,7 +46,7 @@ const KEYS: &[Key] = &[
     key(
         "exchange.*.statistics.max_concurrency",
         Kind::Number,
-        "Mailboxes that are asked at the same time at most, 1 to 16; on premises each beyond the first takes a runspace of its own. Default: 2",
+        "Mailboxes that are asked at the same time at most, 1 to 16; on premises each beyond the first takes a runspace of its own. Default: 1, with Exchange Online 2",
     ),
     key(
         "exchange.*.guard.max_loss_percent",
@@ -91,8 +91,10 @@ impl ConnectionConfig {
     /// What must stay the same for a deleted connector not to be created again.
     pub(crate) fn fingerprint(&self) -> String {
         let (address, account) = match &self.road {
-            Road::Remoting(remoting, _) => {
-                (remoting.url.clone(), remoting.authentication.account().username.clone())
+            Road::Remoting(remoting, directory) => {
+                let controllers = directory.iter().flat_map(|directory| &directory.urls);
+                let addresses: Vec<_> = std::iter::once(&remoting.url).chain(controllers).map(String::as_str).collect();
+                (addresses.join(" "), remoting.authentication.account().username.clone())
             }
             Road::Online(online) => (online.tenant_id.to_string(), online.client_id.to_string()),
         };
@@ -107,20 +109,27 @@ impl Reader {
         let name = self.required(&path("name"))?;
         let kind = self.choice(&path("type"))?.unwrap_or_else(|| "onPremises".to_owned());
         let connector_type = ConnectorType::from_name(&kind).unwrap_or(ConnectorType::OnPremises);
-        let road = if connector_type == ConnectorType::ServiceToService {
+        let read_only = self.flag(&path("read_only"), true)?;
+        let (road, statistics) = if connector_type == ConnectorType::ServiceToService {
             self.refuse_section(number, "remoting", "serviceToService has no remote PowerShell")?;
             self.refuse_section(number, "directory", "Exchange Online has no directory to search by LDAP")?;
-            Road::Online(self.online(number)?)
+            let statistics = self.statistics(number, 2)?;
+            (Road::Online(self.online(number, statistics.concurrency)?), statistics)
         } else {
             self.refuse_section(number, "online", "only serviceToService is reached by it")?;
             let directory = self.has_section(number, "directory").then(|| self.directory(number)).transpose()?;
-            Road::Remoting(self.remoting(number)?, directory)
+            // One runspace is enough for syncs, and what others use of the account's eighteen is not known here.
+            let statistics = self.statistics(number, 1)?;
+            let mut remoting = self.remoting(number)?;
+            remoting.max_runspaces = statistics.concurrency;
+            remoting.read_only = read_only;
+            (Road::Remoting(remoting, directory), statistics)
         };
         Ok(ConnectionConfig {
             name,
             connector_type,
             server: self.text(&path("server")),
-            read_only: self.flag(&path("read_only"), true)?,
+            read_only,
             intervals: Intervals {
                 delta: self.duration(&path("delta_interval"), Duration::from_secs(60), Duration::from_secs(5))?,
                 full: self.duration(
@@ -129,7 +138,7 @@ impl Reader {
                     Duration::from_secs(60),
                 )?,
             },
-            statistics: self.statistics(number)?,
+            statistics,
             guard: Guard {
                 max_loss_percent: self.number(&path("guard.max_loss_percent"), 30, 0, 100)? as u8,
                 max_loss_devices: self.number(&path("guard.max_loss_devices"), 10, 0, u64::MAX)?,
@@ -138,13 +147,14 @@ impl Reader {
         })
     }
 
-    fn statistics(&self, number: usize) -> Result<StatisticsSettings, ConfigError> {
+    fn statistics(&self, number: usize, usual_concurrency: u64) -> Result<StatisticsSettings, ConfigError> {
         let path = |key: &str| format!("exchange.{number}.statistics.{key}");
         let default = StatisticsSettings::default();
+        let per_hour = self.number(&path("per_hour"), default.mailboxes_per_hour.into(), 0, 1_000_000)?;
         Ok(StatisticsSettings {
-            per_hour: self.number(&path("per_hour"), default.per_hour.into(), 0, 1_000_000)? as u32,
-            stale_after: self.duration(&path("stale_after"), default.stale_after, Duration::from_secs(600))?,
-            max_concurrency: self.number(&path("max_concurrency"), 2, 1, 16)? as usize,
+            mailboxes_per_hour: per_hour as u32,
+            max_age: self.duration(&path("stale_after"), default.max_age, Duration::from_secs(600))?,
+            concurrency: self.number(&path("max_concurrency"), usual_concurrency, 1, 16)? as usize,
         })
     }
 

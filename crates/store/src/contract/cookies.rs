@@ -70,6 +70,7 @@ pub(super) async fn end_with_the_configuration(store: Arc<dyn Store>) {
             name: "contoso".into(),
             server: None,
             connector_type: ConnectorType::OnPremises,
+            primary_smtp_address: None,
             fingerprint: fingerprint.into(),
         };
         let (run, entry) = (RunId(world.id()), world.entry("bind"));

@@ -45,6 +45,7 @@ pub(super) fn bind(
                 connector_type: wanted.connector_type,
                 exchange_alias: Some(wanted.name.clone()),
                 server_name: wanted.server.clone(),
+                primary_smtp_address: wanted.primary_smtp_address.clone(),
                 ..ConnectorDraft::default()
             };
             connectors::insert(tx, tenant, new, &draft)?;

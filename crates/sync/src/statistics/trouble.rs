@@ -6,6 +6,7 @@ use exconn_model::Timestamp;
 use crate::{failure::REFUSED_PAUSE, schedule::pause_after};
 
 const FIRST_MAILBOX_PAUSE: Duration = Duration::from_secs(5 * 60);
+const BUSY_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_MAILBOX_PAUSE: Duration = Duration::from_secs(24 * 3600);
 
 /// What a failed question says something about.
@@ -24,6 +25,8 @@ pub(super) enum Concerns {
 pub(super) fn concerns(error: &ExchangeError) -> Concerns {
     match error {
         ExchangeError::Throttled { after } => Concerns::Pace(*after),
+        // Others hold the runspaces, for a while that nobody knows.
+        ExchangeError::ShellLimit { .. } | ExchangeError::RunspacesBusy { .. } => Concerns::Pace(BUSY_PAUSE),
         ExchangeError::CredentialsRefused { .. }
         | ExchangeError::CredentialsHeld { .. }
         | ExchangeError::PasswordExpired { .. }
@@ -33,6 +36,8 @@ pub(super) fn concerns(error: &ExchangeError) -> Concerns {
         | ExchangeError::Tls { .. }
         | ExchangeError::ClockSkew { .. }
         | ExchangeError::ServiceUnknown { .. }
+        | ExchangeError::TicketRefused { .. }
+        | ExchangeError::ApplicationRefused { .. }
         | ExchangeError::WrongEndpoint { .. }
         | ExchangeError::NotPermitted { .. }
         | ExchangeError::ReadOnly => Concerns::Connection,

@@ -62,6 +62,7 @@ impl World {
                 name: "contoso".into(),
                 server: Some("ex01.contoso.com".into()),
                 connector_type: ConnectorType::OnPremises,
+                primary_smtp_address: None,
                 fingerprint: "first".into(),
             },
             exchange: self.exchange.clone() as Arc<dyn Exchange>,

@@ -1,9 +1,6 @@
 //! `[exchange.directory]`
 
-use exconn_exchange::{
-    Account,
-    directory::{DirectoryAuthentication, DirectoryConfig, Feed},
-};
+use exconn_exchange::directory::{DirectoryAuthentication, DirectoryConfig, Feed};
 
 use crate::config::{
     ConfigError,
@@ -25,18 +22,23 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "exchange.*.directory.username",
         Kind::Text,
-        "The directory's account. Default: exchange.remoting.username",
+        "The directory's account; its password_file belongs to it. Default: the account of exchange.remoting",
     ),
     key(
         "exchange.*.directory.password_file",
         Kind::Path,
-        "File that holds its password. Default: exchange.remoting.password_file",
+        "File that holds the password of exchange.directory.username",
     ),
     key("exchange.*.directory.start_tls", Kind::Flag, "Whether ldap:// turns to TLS first. Default: false"),
     key(
         "exchange.*.directory.ca_file",
         Kind::Path,
         "PEM file with the issuer of the controllers' certificates, if the system does not know it",
+    ),
+    key(
+        "exchange.*.directory.service_principal",
+        Kind::Text,
+        "Service principal name of the controllers. Default: ldap/ and the host of the address",
     ),
     key(
         "exchange.*.directory.feed",
@@ -48,14 +50,9 @@ pub(super) const KEYS: &[Key] = &[
 impl Reader {
     pub(super) fn directory(&self, number: usize) -> Result<DirectoryConfig, ConfigError> {
         let path = |key: &str| format!("exchange.{number}.directory.{key}");
-        let own_or_remotings = |key: &str| match self.text(&path(key)) {
-            Some(own) => Ok(own),
-            None => self.required(&format!("exchange.{number}.remoting.{key}")),
-        };
-        let account = Account {
-            username: own_or_remotings("username")?,
-            password_file: own_or_remotings("password_file")?.into(),
-        };
+        let section = if self.text(&path("username")).is_some() { "directory" } else { "remoting" };
+        let key = |key: &str| format!("exchange.{number}.{section}.{key}");
+        let account = self.account(&key("username"), &key("password_file"))?;
         let authentication = match self.choice(&path("authentication"))?.as_deref() {
             Some("kerberos") => DirectoryAuthentication::Kerberos(account),
             Some("negotiate") => DirectoryAuthentication::Negotiate(account),
@@ -63,6 +60,8 @@ impl Reader {
             _ => DirectoryAuthentication::Simple(account),
         };
         let mut directory = DirectoryConfig::new(self.required_list(&path("url"))?, authentication);
+        directory.kerberos = self.kerberos(number);
+        directory.service_principal = self.text(&path("service_principal"));
         directory.start_tls = self.flag(&path("start_tls"), false)?;
         directory.roots.file = self.path(&path("ca_file"));
         directory.feed = match self.choice(&path("feed"))?.as_deref() {

@@ -26,9 +26,9 @@ impl fmt::Display for ConnectionConfig {
             }
             Road::Online(online) => show_online(f, online)?,
         }
-        writeln!(f, "[exchange.statistics]\nper_hour = {}", self.statistics.per_hour)?;
-        duration(f, "stale_after", self.statistics.stale_after)?;
-        writeln!(f, "max_concurrency = {}", self.statistics.max_concurrency)?;
+        writeln!(f, "[exchange.statistics]\nper_hour = {}", self.statistics.mailboxes_per_hour)?;
+        duration(f, "stale_after", self.statistics.max_age)?;
+        writeln!(f, "max_concurrency = {}", self.statistics.concurrency)?;
         let guard = self.guard;
         writeln!(f, "[exchange.guard]\nmax_loss_percent = {}", guard.max_loss_percent)?;
         writeln!(f, "max_loss_devices = {}", guard.max_loss_devices)
@@ -68,6 +68,7 @@ fn show_directory(f: &mut fmt::Formatter<'_>, directory: &DirectoryConfig) -> fm
     writeln!(f, "[exchange.directory]\nurl = {:?}", directory.urls)?;
     show_account(f, method, account)?;
     writeln!(f, "start_tls = {}", directory.start_tls)?;
+    optional(f, "service_principal", directory.service_principal.as_ref())?;
     optional(f, "ca_file", directory.roots.file.as_ref())?;
     writeln!(f, "feed = {feed:?}")
 }
@@ -95,8 +96,8 @@ fn show_online(f: &mut fmt::Formatter<'_>, online: &OnlineConfig) -> fmt::Result
 }
 
 fn show_account(f: &mut fmt::Formatter<'_>, method: &str, account: &Account) -> fmt::Result {
-    let (username, password) = (&account.username, &account.password_file);
-    writeln!(f, "authentication = {method:?}\nusername = {username:?}\npassword_file = {password:?}")
+    writeln!(f, "authentication = {method:?}\nusername = {:?}", account.username)?;
+    optional(f, "password_file", account.password_file.as_ref())
 }
 
 fn optional(f: &mut fmt::Formatter<'_>, key: &str, value: Option<&impl fmt::Debug>) -> fmt::Result {

@@ -54,7 +54,7 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 impl Reader {
-    pub(super) fn online(&self, number: usize) -> Result<OnlineConfig, ConfigError> {
+    pub(super) fn online(&self, number: usize, concurrency: usize) -> Result<OnlineConfig, ConfigError> {
         let path = |key: &str| format!("exchange.{number}.online.{key}");
         let secret = self.path(&path("client_secret_file"));
         let certificate = self.path(&path("certificate_file"));
@@ -73,6 +73,8 @@ impl Reader {
         };
         let (tenant, client) = (self.guid(&path("tenant_id"))?, self.guid(&path("client_id"))?);
         let mut online = OnlineConfig::new(tenant, client, credential);
+        // More than two at a time are refused by the driver: Exchange Online throttles them.
+        online.statistics_concurrency = concurrency;
         online.primary_smtp_address = self.text(&path("primary_smtp_address"));
         online.cloud = match self.choice(&path("cloud"))?.as_deref() {
             Some("usGovernment") => Cloud::UsGovernment,

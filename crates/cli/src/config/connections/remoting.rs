@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use exconn_exchange::{
-    Account,
-    remoting::{Authentication, KerberosConfig, RemotingConfig},
+    Account, KerberosConfig,
+    remoting::{Authentication, RemotingConfig},
 };
 
 use crate::config::{
@@ -66,10 +66,7 @@ impl Reader {
     pub(super) fn remoting(&self, number: usize) -> Result<RemotingConfig, ConfigError> {
         let path = |key: &str| format!("exchange.{number}.remoting.{key}");
         let mut urls = self.required_list(&path("url"))?.into_iter();
-        let account = Account {
-            username: self.required(&path("username"))?,
-            password_file: self.required(&path("password_file"))?.into(),
-        };
+        let account = self.account(&path("username"), &path("password_file"))?;
         let authentication = match self.choice(&path("authentication"))?.as_deref() {
             Some("basic") => Authentication::Basic(account),
             Some("ntlm") => Authentication::Ntlm(account),
@@ -84,11 +81,26 @@ impl Reader {
         remoting.operation_timeout = timeout;
         remoting.request_timeout = timeout + Duration::from_secs(30);
         remoting.idle_session = self.duration(&path("idle_session"), remoting.idle_session, second)?;
-        remoting.kerberos = KerberosConfig {
-            realm: self.text(&path("realm")),
-            kdcs: self.list(&path("kdcs")).unwrap_or_default(),
-        };
+        remoting.kerberos = self.kerberos(number);
         remoting.service_principal = self.text(&path("service_principal"));
         Ok(remoting)
+    }
+
+    /// Where Kerberos finds its way, to Exchange and to the directory.
+    pub(super) fn kerberos(&self, number: usize) -> KerberosConfig {
+        let path = |key: &str| format!("exchange.{number}.remoting.{key}");
+        KerberosConfig {
+            realm: self.text(&path("realm")),
+            kdcs: self.list(&path("kdcs")).unwrap_or_default(),
+        }
+    }
+
+    /// An account with a password; with the system's Kerberos library also one without.
+    pub(super) fn account(&self, username: &str, password_file: &str) -> Result<Account, ConfigError> {
+        if cfg!(feature = "gssapi") && self.text(password_file).is_none() {
+            let username = self.text(username).unwrap_or_default();
+            return Ok(Account { username, password_file: None });
+        }
+        Ok(Account::new(self.required(username)?, self.required(password_file)?))
     }
 }
