@@ -45,15 +45,6 @@ pub(super) fn base64(bytes: &[u8]) -> String {
     BASE64_STANDARD.encode(bytes)
 }
 
-/// A security identifier as people write it (MS-DTYP, 2.4.2).
-pub(super) fn sid(bytes: &[u8]) -> String {
-    let authority = bytes[2..8].iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
-    let parts =
-        bytes[8..].chunks_exact(4).map(|part| u32::from_le_bytes([part[0], part[1], part[2], part[3]]));
-    let parts: String = parts.map(|part| format!("-{part}")).collect();
-    format!("S-{}-{authority}{parts}", bytes[0])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,11 +56,5 @@ mod tests {
         assert_eq!(entries.len(), 2);
         assert_eq!(entries[0].values("cn"), [b"a".to_vec(), "é".as_bytes().to_vec()]);
         assert_eq!((entries[1].dn.as_str(), entries[1].text("x").as_deref()), ("CN=é", Some("1:2")));
-    }
-
-    #[test]
-    fn a_security_identifier_is_written() {
-        let bytes = [1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0];
-        assert_eq!(sid(&bytes), "S-1-5-32-544");
     }
 }

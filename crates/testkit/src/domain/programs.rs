@@ -92,13 +92,45 @@ impl Domain {
         self.tool(&["domain", "passwordsettings", "set", &format!("--account-lockout-threshold={attempts}")]);
     }
 
+    /// Lets a user see all objects of the domain. [`Domain::USER`] may already.
+    pub fn permit_reading(&self, name: &str) {
+        self.permit(name, "(A;CI;RPLCLORC;;;SID)");
+    }
+
     /// Lets a user read all changes of the domain (the right "Replicating Directory Changes").
     pub fn permit_replication(&self, name: &str) {
-        let found = self.search(&format!("(sAMAccountName={name})"), &["objectSid"]);
-        let sid = ldif::sid(&found[0].values("objectSid")[0]);
-        let right = format!("(OA;;CR;1131f6aa-9c07-11d1-f79f-00c04fc2dcd2;;{sid})");
-        let base = self.base();
-        self.tool(&["dsacl", "set", &format!("--objectdn={base}"), &format!("--sddl={right}")]);
+        self.permit(name, "(OA;;CR;1131f6aa-9c07-11d1-f79f-00c04fc2dcd2;;SID)");
+    }
+
+    fn permit(&self, name: &str, entry: &str) {
+        let entry = entry.replace("SID", &self.sid(name));
+        self.tool(&["dsacl", "set", &format!("--objectdn={}", self.base()), &format!("--sddl={entry}")]);
+    }
+
+    /// Lets a user see what was deleted.
+    pub fn permit_deleted_objects(&self, name: &str) {
+        let entry = format!("(A;CI;RPLC;;;{})", self.sid(name));
+        let folder = format!("CN=Deleted Objects,{}", self.base());
+        let mut command = Command::new("ldbsearch");
+        command.arg("-H").arg(self.database()).args(["--show-deleted", "-b", &folder, "-s", "base"]);
+        // Its own access control list, with the new entry in front of the others.
+        let printed = output(command.arg("nTSecurityDescriptor")).replace("\n ", "");
+        let found =
+            ldif::read(&printed).remove(0).text("nTSecurityDescriptor").expect("a security descriptor");
+        let at = found.find("D:").and_then(|at| found[at..].find('(').map(|open| at + open));
+        let (before, after) = found.split_at(at.expect("an access control list"));
+        let ldif = format!(
+            "dn: {folder}\nchangetype: modify\nreplace: nTSecurityDescriptor\nnTSecurityDescriptor: {before}{entry}{after}\n"
+        );
+        let mut command = Command::new("ldbmodify");
+        output_of_input(command.arg("-H").arg(self.database()).args(["--show-deleted", "--relax"]), &ldif);
+    }
+
+    fn sid(&self, name: &str) -> String {
+        let mut command = Command::new("ldbsearch");
+        command.arg("-H").arg(self.database()).arg(format!("sAMAccountName={name}"));
+        let found = ldif::read(&output(command.arg("objectSid"))).remove(0);
+        found.text("objectSid").expect("a security identifier")
     }
 
     /// Gives a user a service principal name.

@@ -90,6 +90,20 @@ fn provision(options: &DomainOptions, data: &Path) {
     };
     tool(&["domain", "passwordsettings", "set", "--complexity=off", "--min-pwd-age=0", "--history-length=0"]);
     tool(&["user", "create", Domain::USER, Domain::PASSWORD]);
+    // Where Exchange is set up partnerships can be read; the schema of the fixture has no rights of its own.
+    let found = output(
+        Command::new("ldbsearch")
+            .arg("-H")
+            .arg(data.join("private/sam.ldb"))
+            .args([&format!("sAMAccountName={}", Domain::USER), "objectSid"]),
+    );
+    let sid = found.lines().find_map(|line| line.strip_prefix("objectSid: ")).expect("a security identifier");
+    tool(&[
+        "dsacl",
+        "set",
+        &format!("--objectdn={}", base(options)),
+        &format!("--sddl=(A;CI;RPLCLORC;;;{sid})"),
+    ]);
     // Keys of AES are made when a password is set, and only for an account that is marked.
     for (user, password) in [(Domain::USER, Domain::PASSWORD), ("Administrator", Domain::ADMIN_PASSWORD)] {
         let ldif = format!(
