@@ -1,6 +1,7 @@
 //! The remoting driver against an Exchange organisation that was written apart from it, and against servers that are none.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a failed expectation is the result")]
 
+mod directory;
 mod equality;
 mod faults;
 mod front_end;
