@@ -12,6 +12,7 @@ mod changes;
 mod config;
 mod connection;
 mod cookie;
+mod cure;
 mod device;
 mod dirsync;
 mod examination;

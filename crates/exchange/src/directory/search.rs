@@ -227,27 +227,49 @@ impl PagedSearch {
     ) -> Result<Option<Vec<Entry>>, ExchangeError> {
         let State::Asked(id) = self.state else { return Ok(None) };
         self.state = State::Ended;
-        let most = usize::try_from(self.page_size).unwrap_or(usize::MAX);
-        let found = connection.found(id, most).await?;
-        match found.result.result_code {
-            ResultCode::Success => {}
-            // Asked for below an object that has gone in the meantime.
-            ResultCode::NoSuchObject if self.query.scope == SearchRequestScope::SingleLevel => {
-                return Ok(None);
-            }
-            _ => return Err(failure::of_search(&connection.target, self.query.purpose, &found.result)),
+        let Some((entries, cookie)) = page_of(connection, &self.query, id, self.page_size).await? else {
+            return Ok(None);
+        };
+        if !cookie.is_empty() {
+            let id = connection.ask(&self.query, vec![page(self.page_size, cookie)]).await?;
+            self.state = State::Asked(id);
         }
-        // Without the control the server has not paged, and this is all.
-        if let Some(value) = found.control(PAGED_RESULTS) {
-            let control: PagedResults =
-                rasn::ber::decode(value).map_err(|_| ExchangeError::ProtocolViolated {
-                    reason: format!("{} ends a page with a broken control", connection.target.endpoint()),
-                })?;
-            if !control.cookie.is_empty() {
-                let id = connection.ask(&self.query, vec![page(self.page_size, control.cookie)]).await?;
-                self.state = State::Asked(id);
-            }
-        }
-        Ok(Some(found.entries))
+        Ok(Some(entries))
     }
+}
+
+impl Connection {
+    /// The first page of a search of which no more is wanted, and whether there is more.
+    pub(super) async fn first_page(
+        &mut self,
+        query: &Query,
+        page_size: u32,
+    ) -> Result<(Vec<Entry>, bool), ExchangeError> {
+        let id = self.ask(query, vec![page(page_size, octets(b""))]).await?;
+        let found = page_of(self, query, id, page_size).await?;
+        Ok(found.map(|(entries, cookie)| (entries, !cookie.is_empty())).unwrap_or_default())
+    }
+}
+
+/// One page, and the cookie of the next: empty if there is none. `None` if there is nothing to search.
+async fn page_of(
+    connection: &mut Connection,
+    query: &Query,
+    id: u32,
+    page_size: u32,
+) -> Result<Option<(Vec<Entry>, OctetString)>, ExchangeError> {
+    let most = usize::try_from(page_size).unwrap_or(usize::MAX);
+    let found = connection.found(id, most).await?;
+    match found.result.result_code {
+        ResultCode::Success => {}
+        // Asked for below an object that has gone in the meantime, or never was.
+        ResultCode::NoSuchObject if query.scope == SearchRequestScope::SingleLevel => return Ok(None),
+        _ => return Err(failure::of_search(&connection.target, query.purpose, &found.result)),
+    }
+    // Without the control the server has not paged, and this is all.
+    let Some(value) = found.control(PAGED_RESULTS) else { return Ok(Some((found.entries, octets(b"")))) };
+    let control: PagedResults = rasn::ber::decode(value).map_err(|_| ExchangeError::ProtocolViolated {
+        reason: format!("{} ends a page with a broken control", connection.target.endpoint()),
+    })?;
+    Ok(Some((found.entries, control.cookie)))
 }
