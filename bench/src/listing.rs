@@ -68,7 +68,7 @@ fn list(url: &str, password: &Path, times: u32) -> Result<Value, String> {
 pub(crate) fn child(arguments: &[String]) -> Result<(), String> {
     let [url, password, times] = arguments else { return Err("--list URL PASSWORD_FILE TIMES".into()) };
     let times: u32 = times.parse().map_err(|_| "TIMES is a number")?;
-    let account = Account { username: "svc".into(), password_file: password.into() };
+    let account = Account::new("svc", password);
     let config = RemotingConfig::new(url, Authentication::Basic(account));
     let exchange = RemotingExchange::new(config, Arc::new(System), Arc::new(System));
     let exchange = exchange.map_err(|error| error.to_string())?;

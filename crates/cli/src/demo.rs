@@ -69,7 +69,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, CliError> {
     .await?;
     let permissions = [Permission::ServiceConfigReadWrite, Permission::ManagedDevicesRead];
     let token = service.token(&permissions, "demo", TOKEN_LIFETIME)?;
-    let account = Account { username: USER.to_owned(), password_file: password_file.path().to_owned() };
+    let account = Account::new(USER, password_file.path());
     let remoting = RemotingConfig::new(simulated.url(), Authentication::Basic(account));
     let exchange = RemotingExchange::new(remoting, Arc::new(SystemEntropy), Arc::new(SystemClock))
         .map_err(|error| CliError::Failed(error.to_string()))?;

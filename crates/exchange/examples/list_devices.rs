@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: list_devices URL USER PASSWORD_FILE [TIMES]".into());
     };
     let times = arguments.next().map_or(Ok(1), |times| times.parse())?;
-    let account = Account { username, password_file: password_file.into() };
+    let account = Account::new(username, password_file);
     let config = RemotingConfig::new(url, Authentication::Basic(account));
     let exchange = RemotingExchange::new(config, Arc::new(Machine), Arc::new(Machine))?;
     for _ in 0..times {

@@ -1,5 +1,6 @@
 use std::{fmt, path::PathBuf};
 
+use exconn_model::Timestamp;
 use secrecy::SecretString;
 
 use crate::{SecretError, SecretFile};
@@ -7,10 +8,12 @@ use crate::{SecretError, SecretFile};
 /// A user and where the password is. The password itself is read at use and not kept.
 #[derive(Clone)]
 pub struct Account {
-    /// User as the server knows it, for instance `CONTOSO\svc-exconn`.
+    /// User as the server knows it, for instance `CONTOSO\svc-exconn`. May be empty where there is no password.
     pub username: String,
-    /// File that holds the password; one line end at its end is not part of it.
-    pub password_file: PathBuf,
+    /// File that holds the password; one line end at its end is not part of it. Where none is named, Kerberos uses what this
+    /// machine has: a credential cache, or a keytab that `KRB5_CLIENT_KTNAME` names. Only a build with the feature `gssapi`
+    /// can.
+    pub password_file: Option<PathBuf>,
 }
 
 impl fmt::Debug for Account {
@@ -20,12 +23,23 @@ impl fmt::Debug for Account {
 }
 
 impl Account {
-    /// The file of the password.
-    pub(crate) fn secret(&self) -> SecretFile {
-        SecretFile::new(self.password_file.clone())
+    /// A user with a password in a file.
+    pub fn new(username: impl Into<String>, password_file: impl Into<PathBuf>) -> Self {
+        Self { username: username.into(), password_file: Some(password_file.into()) }
     }
 
-    pub(crate) fn read_password(&self) -> Result<SecretString, SecretError> {
-        self.secret().read()
+    /// The file of the password.
+    pub(crate) fn secret(&self) -> Option<SecretFile> {
+        self.password_file.clone().map(SecretFile::new)
+    }
+
+    /// Reads the password; `None` if the account has none.
+    pub(crate) fn read_password(&self) -> Result<Option<SecretString>, SecretError> {
+        self.secret().map(|secret| secret.read()).transpose()
+    }
+
+    /// Whether the password was written after this moment.
+    pub(crate) fn changed_since(&self, moment: Timestamp) -> bool {
+        self.secret().is_some_and(|secret| secret.changed_since(moment))
     }
 }

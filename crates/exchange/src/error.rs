@@ -37,6 +37,14 @@ pub enum ExchangeError {
         /// The next try.
         until: Timestamp,
     },
+    /// User and password were accepted, but not the ticket that they brought, or none was to be had.
+    #[error("{endpoint} refuses to sign in by ticket: {reason}")]
+    TicketRefused {
+        /// Host and port of who said it.
+        endpoint: String,
+        /// Why, and what to change.
+        reason: String,
+    },
     /// The password has expired, or must be changed first.
     #[error("{endpoint} says that the password has expired or must be changed")]
     PasswordExpired {
@@ -126,6 +134,7 @@ impl ExchangeError {
             Self::Tls { .. } => FailureKind::Tls,
             Self::CredentialsRefused { .. }
             | Self::CredentialsHeld { .. }
+            | Self::TicketRefused { .. }
             | Self::PasswordUnavailable { .. } => FailureKind::CredentialsRefused,
             Self::PasswordExpired { .. } => FailureKind::PasswordExpired,
             Self::AccountLocked { .. } => FailureKind::AccountLocked,

@@ -12,6 +12,7 @@ mod report;
 mod rows;
 mod seam;
 mod secret;
+mod security;
 mod shorten;
 mod tls;
 
@@ -21,4 +22,5 @@ pub use read_only::ReadOnly;
 pub use report::{Finding, Report, Step};
 pub use seam::{DeviceAddress, DeviceListing, DeviceScope, Exchange};
 pub use secret::{SecretError, SecretFile};
+pub use security::KerberosConfig;
 pub use tls::{Roots, RootsError};

@@ -11,6 +11,7 @@ mod control;
 mod domain;
 mod environment;
 mod issuer;
+mod kdc;
 mod peer;
 mod wait;
 
@@ -19,5 +20,6 @@ pub use ambient::{ManualClock, SeededEntropy};
 pub use domain::{DirectoryEntry, Domain, DomainOptions, ServerCertificate};
 pub use environment::{node, python, repository_root};
 pub use issuer::{Behaviour, Issuer, SigningKey};
+pub use kdc::Kdc;
 pub use peer::Peer;
 pub use wait::wait_until;

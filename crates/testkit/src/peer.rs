@@ -1,4 +1,5 @@
 use std::{
+    ffi::OsString,
     io::{BufRead, BufReader},
     process::{Child, ChildStdout, Command, Stdio},
 };
@@ -27,11 +28,21 @@ impl Peer {
     /// # Panics
     /// If there is no Python for it ([`python`]) or it does not start.
     pub fn start(options: &[&str]) -> Self {
+        Self::start_with(options, &[])
+    }
+
+    /// Starts a peer with these variables in its environment, for instance those of [`Kdc::add_service`](crate::Kdc::add_service)
+    /// or `NTLM_USER_FILE`.
+    ///
+    /// # Panics
+    /// As [`Peer::start`].
+    pub fn start_with(options: &[&str], environment: &[(OsString, OsString)]) -> Self {
         let mut child = Command::new(python())
             .args(["-m", "exchange_peer", "--port", "0", "--control-port", "0"])
             .args(options)
             .current_dir(repository_root().join("peers"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

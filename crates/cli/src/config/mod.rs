@@ -322,10 +322,10 @@ impl Reader {
         }
         let mut remoting = RemotingConfig::new(
             self.required(&path("remoting.url"))?,
-            Authentication::Basic(Account {
-                username: self.required(&path("remoting.username"))?,
-                password_file: self.required(&path("remoting.password_file"))?.into(),
-            }),
+            Authentication::Basic(Account::new(
+                self.required(&path("remoting.username"))?,
+                self.required(&path("remoting.password_file"))?,
+            )),
         );
         remoting.roots.file = self.path(&path("remoting.ca_file"));
         let timeout = self.duration(
@@ -434,7 +434,7 @@ impl fmt::Display for Config {
                 connection.intervals.full.as_secs(),
                 connection.remoting.url,
                 account.username,
-                account.password_file,
+                account.password_file.as_deref().unwrap_or(Path::new("")),
             )?;
             if let Some(file) = &connection.remoting.roots.file {
                 writeln!(f, "ca_file = {file:?}")?;

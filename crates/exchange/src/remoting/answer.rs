@@ -51,6 +51,11 @@ fn is_soap(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/soap+xml")
 }
 
+/// When the server sent an answer, by its own clock.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(headers.get(header::DATE)?.to_str().ok()?)
+}
+
 /// RFC 9110, section 10.2.3: seconds, or a date.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Duration {
     let text =

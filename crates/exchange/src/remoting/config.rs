@@ -4,7 +4,7 @@ use super::{
     authentication::Authentication,
     target::{Target, TargetError},
 };
-use crate::{Roots, RootsError, SecretError};
+use crate::{KerberosConfig, Roots, RootsError, SecretError};
 
 /// How to reach an Exchange organisation by remote PowerShell.
 #[derive(Clone)]
@@ -13,6 +13,10 @@ pub struct RemotingConfig {
     pub url: String,
     /// Who asks.
     pub authentication: Authentication,
+    /// Where Kerberos finds its way.
+    pub kerberos: KerberosConfig,
+    /// Service principal name to ask tickets for; `HTTP/` and the host of `url` unless said otherwise.
+    pub service_principal: Option<String>,
     /// Who may vouch for the server's certificate. Not used over plain HTTP.
     pub roots: Roots,
     /// Longest wait for a connection, TLS handshake included.
@@ -32,6 +36,8 @@ impl RemotingConfig {
         Self {
             url: url.into(),
             authentication,
+            kerberos: KerberosConfig::default(),
+            service_principal: None,
             roots: Roots::default(),
             connect_timeout: Duration::from_secs(15),
             operation_timeout: Duration::from_secs(60),
@@ -43,10 +49,8 @@ impl RemotingConfig {
     /// The address, if the whole configuration can work.
     pub(super) fn check(&self) -> Result<Target, ConfigError> {
         let target = Target::parse(&self.url)?;
-        let account = self.authentication.account();
-        if account.username.is_empty() || account.username.contains(|c: char| c == ':' || c.is_control()) {
-            return Err(ConfigError::Username);
-        }
+        self.check_account()?;
+        self.check_kerberos()?;
         if self.authentication.needs_secrecy() && !target.tls && !target.is_loopback() {
             return Err(ConfigError::PlainText { url: target.to_string() });
         }
@@ -56,14 +60,56 @@ impl RemotingConfig {
         if self.connect_timeout.is_zero() || self.idle_polls == 0 {
             return Err(ConfigError::Bounds);
         }
-        account
-            .read_password()
-            .map_err(|source| ConfigError::Password { path: account.password_file.clone(), source })?;
         if target.tls {
             self.roots.load()?;
         }
         Ok(target)
     }
+
+    fn check_account(&self) -> Result<(), ConfigError> {
+        let account = self.authentication.account();
+        let is_basic = matches!(self.authentication, Authentication::Basic(_));
+        if account.username.contains(|c: char| c.is_control() || is_basic && c == ':') {
+            return Err(ConfigError::Username);
+        }
+        let Some(path) = &account.password_file else {
+            let by_ticket =
+                matches!(self.authentication, Authentication::Kerberos(_) | Authentication::Negotiate(_));
+            return if by_ticket && cfg!(feature = "gssapi") { Ok(()) } else { Err(ConfigError::NoPassword) };
+        };
+        if account.username.is_empty() {
+            return Err(ConfigError::Username);
+        }
+        let read = account.read_password();
+        read.map(drop).map_err(|source| ConfigError::Password { path: path.clone(), source })
+    }
+
+    fn check_kerberos(&self) -> Result<(), ConfigError> {
+        let account = self.authentication.account();
+        if self.authentication.needs_realm()
+            && self.kerberos.realm.is_none()
+            && account.password_file.is_some()
+            && !account.username.contains(['\\', '@'])
+        {
+            return Err(ConfigError::Realm { username: account.username.clone() });
+        }
+        if self.kerberos.realm.as_deref().is_some_and(|realm| !is_name(realm)) {
+            return Err(ConfigError::RealmName);
+        }
+        if let Some(kdc) = self.kerberos.unusable_kdc() {
+            return Err(ConfigError::Kdc { kdc: kdc.to_owned() });
+        }
+        match self.service_principal.as_deref().map(|name| name.split_once('/')) {
+            Some(Some((class, host))) if is_name(class) && is_name(host) => Ok(()),
+            None => Ok(()),
+            Some(_) => Err(ConfigError::ServicePrincipal),
+        }
+    }
+}
+
+/// Whether this can stand in a Kerberos name.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"/@\\".contains(&byte))
 }
 
 impl fmt::Debug for RemotingConfig {
@@ -81,7 +127,7 @@ pub enum ConfigError {
     /// The address cannot be used.
     #[error(transparent)]
     Url(#[from] TargetError),
-    /// No user, or one that Basic cannot carry (RFC 7617, section 2).
+    /// No user, or one that cannot be sent: Basic has no colon in it (RFC 7617, section 2).
     #[error("the user name is empty, or contains a colon or a control character")]
     Username,
     /// The password would be readable on the network.
@@ -93,6 +139,32 @@ pub enum ConfigError {
         /// The address.
         url: String,
     },
+    /// There is no file of a password, and nothing to take its place.
+    #[error(
+        "there is no password_file: only kerberos and negotiate can do without, by a credential cache or a keytab, and only in \
+         a build with the feature gssapi"
+    )]
+    NoPassword,
+    /// Kerberos would not know where to ask.
+    #[error(
+        "{username:?} has no domain: write DOMAIN\\\\user or user@domain, or say the realm of the account apart from it"
+    )]
+    Realm {
+        /// The user.
+        username: String,
+    },
+    /// Not the name of a realm.
+    #[error("the realm is not a name such as CONTOSO.COM")]
+    RealmName,
+    /// Not an address of a KDC.
+    #[error("{kdc:?} is not a key distribution centre: write host, or host:port")]
+    Kdc {
+        /// What was given.
+        kdc: String,
+    },
+    /// Not a service principal name.
+    #[error("the service principal is not a name such as HTTP/ex01.contoso.com")]
+    ServicePrincipal,
     /// The operation timeout is under one second, or the request timeout is not longer than it.
     #[error(
         "the operation timeout must be at least 1 s, and the request timeout longer than the operation timeout"

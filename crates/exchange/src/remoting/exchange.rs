@@ -47,7 +47,7 @@ impl RemotingExchange {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
         let target = config.check()?;
-        let link = Arc::new(Link::new(target, &config));
+        let link = Arc::new(Link::new(target, &config, clock.clone()));
         Ok(Self { link, config, entropy, clock })
     }
 
@@ -113,7 +113,7 @@ impl Exchange for RemotingExchange {
     }
 
     fn secrets_changed_since(&self, moment: Timestamp) -> bool {
-        self.config.authentication.account().secret().changed_since(moment)
+        self.config.authentication.account().changed_since(moment)
     }
 
     async fn examine(&self, report: &mut dyn Report) {

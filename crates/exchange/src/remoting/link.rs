@@ -1,66 +1,142 @@
 use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::HeaderValue;
+use exconn_model::Clock;
 use http_body_util::Full;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
+use secrecy::SecretString;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
     task::JoinHandle,
     time::timeout,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{authentication::Authentication, config::RemotingConfig, connection::Connection, target::Target};
-use crate::{ExchangeError, tls};
+use super::{
+    authentication::{self, Authentication},
+    config::RemotingConfig,
+    connection::{Connection, Identification, Wire},
+    handshake,
+    target::Target,
+};
+use crate::{
+    ExchangeError, KerberosConfig, SecretError,
+    secret::RefusedSecret,
+    security::{ChannelBinding, Credentials, Intent, Protection},
+    tls,
+};
 
 /// All that is needed to open a connection: where, how, and as whom.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) target: Target,
     pub(super) request_timeout: Duration,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) refused: RefusedSecret,
     connect_timeout: Duration,
     authentication: Authentication,
+    service: String,
+    kerberos: KerberosConfig,
     roots: tls::Roots,
 }
 
 /// What a connection needs that is read anew each time it is opened.
-struct Credentials {
-    authorization: HeaderValue,
+struct Secrets {
+    password: Option<SecretString>,
     tls: Option<Arc<ClientConfig>>,
 }
 
 impl Link {
-    pub(super) fn new(target: Target, config: &RemotingConfig) -> Self {
+    pub(super) fn new(target: Target, config: &RemotingConfig, clock: Arc<dyn Clock>) -> Self {
         Self {
+            service: config.service_principal.clone().unwrap_or_else(|| format!("HTTP/{}", target.host)),
             target,
             request_timeout: config.request_timeout,
+            clock,
+            refused: RefusedSecret::default(),
             connect_timeout: config.connect_timeout,
             authentication: config.authentication.clone(),
+            kerberos: config.kerberos.clone(),
             roots: config.roots.clone(),
         }
     }
 
-    /// Opens a connection: password and root certificates are read, then TCP, then TLS.
+    /// Opens a connection: password and root certificates are read, then TCP, then TLS, then the sign-in.
     pub(super) async fn open(self: &Arc<Self>) -> Result<Connection, ExchangeError> {
         let link = self.clone();
-        let reading = tokio::task::spawn_blocking(move || link.read_credentials());
-        let Credentials { authorization, tls } =
-            reading.await.map_err(|error| self.unreachable(&error))??;
+        let reading = tokio::task::spawn_blocking(move || link.read_secrets());
+        let Secrets { password, tls } = reading.await.map_err(|error| self.unreachable(&error))??;
         let connecting = async {
             let stream = self.connect().await?;
             match tls {
-                None => self.handshake(stream, authorization).await,
-                Some(config) => self.handshake(self.secure(stream, config).await?, authorization).await,
+                None => Ok((self.speak_http(stream).await?, None)),
+                Some(config) => {
+                    let stream = self.secure(stream, config).await?;
+                    let binding = binding(&stream);
+                    Ok((self.speak_http(stream).await?, binding))
+                }
             }
         };
-        match timeout(self.connect_timeout, connecting).await {
+        let (wire, binding) = match timeout(self.connect_timeout, connecting).await {
+            Ok(connected) => connected?,
+            Err(_) => {
+                return Err(
+                    self.unreachable(&format_args!("no connection within {:?}", self.connect_timeout))
+                );
+            }
+        };
+        self.identify(wire, password, binding).await
+    }
+
+    async fn identify(
+        &self,
+        wire: Wire,
+        password: Option<SecretString>,
+        binding: Option<ChannelBinding>,
+    ) -> Result<Connection, ExchangeError> {
+        let account = self.authentication.account();
+        let username = account.username.clone();
+        let Some(scheme) = self.authentication.scheme() else {
+            let password = password.ok_or_else(|| self.no_password("no file is named"))?;
+            let header = authentication::basic(&username, &password)
+                .map_err(|error: SecretError| self.no_password(error))?;
+            return Ok(Connection::new(wire, Identification::Basic { header, password }));
+        };
+        let intent = Intent {
+            mechanism: scheme.mechanism,
+            credentials: match &password {
+                Some(password) => Credentials::Password { username, password: password.clone() },
+                None => Credentials::System,
+            },
+            service: self.service.clone(),
+            protection: if self.target.tls { Protection::ByTransport } else { Protection::Sealed },
+            binding,
+            kerberos: self.kerberos.clone(),
+            clock: self.clock.clone(),
+        };
+        let signing_in = handshake::sign_in(self, wire, scheme, intent);
+        let connection = match timeout(self.request_timeout, signing_in).await {
             Ok(result) => result,
-            Err(_) => Err(self.unreachable(&format_args!("no connection within {:?}", self.connect_timeout))),
+            Err(_) => Err(self.unreachable(&format_args!("no sign-in within {:?}", self.request_timeout))),
+        };
+        if let Some(password) = &password {
+            match &connection {
+                Ok(_) => self.refused.accepted(),
+                Err(ExchangeError::CredentialsRefused { .. }) => {
+                    self.refused.refused(password, self.clock.now());
+                }
+                Err(_) => {}
+            }
         }
+        connection
+    }
+
+    /// The service principal name that tickets are asked for.
+    pub(super) fn service(&self) -> &str {
+        &self.service
     }
 
     pub(super) fn unreachable(&self, reason: &dyn std::fmt::Display) -> ExchangeError {
@@ -75,6 +151,11 @@ impl Link {
         ExchangeError::Tls { endpoint: self.target.endpoint(), reason: reason.to_string() }
     }
 
+    fn no_password(&self, reason: impl std::fmt::Display) -> ExchangeError {
+        let path = self.authentication.account().password_file.clone().unwrap_or_default();
+        ExchangeError::PasswordUnavailable { path, reason: reason.to_string() }
+    }
+
     /// A broken handshake or connection: TLS's fault if TLS says so.
     pub(super) fn broken(&self, error: &(dyn std::error::Error + 'static)) -> ExchangeError {
         let mut cause = Some(error);
@@ -87,20 +168,20 @@ impl Link {
         self.unreachable(&error)
     }
 
-    fn read_credentials(&self) -> Result<Credentials, ExchangeError> {
-        let account = self.authentication.account();
-        let authorization =
-            self.authentication.authorization().map_err(|error| ExchangeError::PasswordUnavailable {
-                path: account.password_file.clone(),
-                reason: error.to_string(),
-            })?;
+    fn read_secrets(&self) -> Result<Secrets, ExchangeError> {
+        let password =
+            self.authentication.account().read_password().map_err(|error| self.no_password(error))?;
+        let held = password.as_ref().and_then(|password| self.refused.held_until(password, self.clock.now()));
+        if let Some(until) = held {
+            return Err(ExchangeError::CredentialsHeld { endpoint: self.target.endpoint(), until });
+        }
         let tls = if self.target.tls {
             let roots = self.roots.load().map_err(|error| self.tls_failed(&error))?;
             Some(tls::client(roots).map_err(|error| self.tls_failed(&error))?)
         } else {
             None
         };
-        Ok(Credentials { authorization, tls })
+        Ok(Secrets { password, tls })
     }
 
     async fn connect(&self) -> Result<TcpStream, ExchangeError> {
@@ -127,12 +208,12 @@ impl Link {
         &self,
         stream: TcpStream,
         config: Arc<ClientConfig>,
-    ) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static, ExchangeError> {
+    ) -> Result<TlsStream<TcpStream>, ExchangeError> {
         let name = ServerName::try_from(self.target.host.clone()).map_err(|error| self.tls_failed(&error))?;
         TlsConnector::from(config).connect(name, stream).await.map_err(|error| self.broken(&error))
     }
 
-    async fn handshake<S>(&self, stream: S, authorization: HeaderValue) -> Result<Connection, ExchangeError>
+    async fn speak_http<S>(&self, stream: S) -> Result<Wire, ExchangeError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -140,6 +221,11 @@ impl Link {
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;
         // What breaks the connection also breaks the request that is under way, and is reported there.
         let driver: JoinHandle<()> = tokio::spawn(async move { drop(connection.await) });
-        Ok(Connection::new(sender, driver, authorization))
+        Ok(Wire::new(sender, driver))
     }
+}
+
+fn binding(stream: &TlsStream<TcpStream>) -> Option<ChannelBinding> {
+    let (_, session) = stream.get_ref();
+    ChannelBinding::to_server(session.peer_certificates()?.first()?)
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::setup::{Client, peer};
 
 /// The peer's devices, in its order, by its own account.
-fn expected(peer: &Peer) -> Vec<ObservedDevice> {
+pub(crate) fn expected(peer: &Peer) -> Vec<ObservedDevice> {
     peer.devices().iter().map(device).collect()
 }
 
@@ -44,7 +44,7 @@ fn device(json: &Value) -> ObservedDevice {
     }
 }
 
-fn assert_same(found: &[ObservedDevice], expected: &[ObservedDevice]) {
+pub(crate) fn assert_same(found: &[ObservedDevice], expected: &[ObservedDevice]) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
         assert_eq!(found, expected);

@@ -5,6 +5,7 @@ mod directory;
 mod equality;
 mod faults;
 mod front_end;
+mod kerberos;
 mod refusals;
 mod setup;
 mod tls;

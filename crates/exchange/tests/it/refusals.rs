@@ -31,8 +31,7 @@ async fn a_password_file_that_goes_away_is_named() {
     let file = folder.path().join("password");
     std::fs::write(&file, format!("{PASSWORD}\n")).unwrap();
     let client = Client::with(peer.url(), |config| {
-        let exconn_exchange::remoting::Authentication::Basic(account) = &mut config.authentication;
-        account.password_file.clone_from(&file);
+        config.authentication.account_mut().password_file = Some(file.clone());
     });
     client.all().await.unwrap();
     std::fs::remove_file(&file).unwrap();
@@ -206,8 +205,7 @@ fn configurations_that_cannot_work_are_refused() {
     let error = refused("http://127.0.0.1/", |config| config.idle_polls = 0);
     assert!(matches!(error, ConfigError::Bounds), "{error}");
     let error = refused("http://127.0.0.1/", |config| {
-        let exconn_exchange::remoting::Authentication::Basic(account) = &mut config.authentication;
-        account.username = "svc:x".into();
+        config.authentication.account_mut().username = "svc:x".into();
     });
     assert!(matches!(error, ConfigError::Username), "{error}");
     let error = Client::try_with("http://127.0.0.1/", "", |_| {}).err().expect("there is no password");

@@ -17,10 +17,11 @@ pub(crate) fn peer(options: &[&str]) -> Peer {
     Peer::start(&[&["--strict-uri", "--password", PASSWORD], options].concat())
 }
 
-/// A client and the folder with its password.
+/// A client, its clock, and the folder with its password.
 pub(crate) struct Client {
     pub(crate) exchange: RemotingExchange,
-    _folder: TempDir,
+    pub(crate) clock: Arc<ManualClock>,
+    folder: TempDir,
 }
 
 impl Client {
@@ -40,12 +41,17 @@ impl Client {
         let folder = tempfile::tempdir().unwrap();
         let password_file = folder.path().join("password");
         fs::write(&password_file, password).unwrap();
-        let account = Account { username: "svc".into(), password_file };
+        let account = Account::new("svc", password_file);
         let mut config = RemotingConfig::new(url, Authentication::Basic(account));
         change(&mut config);
-        let clock = ManualClock::at(Timestamp::from_unix_seconds(1_800_000_000));
-        let exchange = RemotingExchange::new(config, Arc::new(SeededEntropy::new(7)), Arc::new(clock))?;
-        Ok(Self { exchange, _folder: folder })
+        let clock = Arc::new(ManualClock::at(now()));
+        let exchange = RemotingExchange::new(config, Arc::new(SeededEntropy::new(7)), clock.clone())?;
+        Ok(Self { exchange, clock, folder })
+    }
+
+    /// Writes another password into the file.
+    pub(crate) fn set_password(&self, password: &str) {
+        fs::write(self.folder.path().join("password"), password).unwrap();
     }
 
     pub(crate) async fn list(&self, scope: DeviceScope) -> Result<Vec<ObservedDevice>, ExchangeError> {
@@ -68,6 +74,14 @@ impl Client {
         assert_no_secret(&format!("{error} {error:?} {:?}", self.exchange));
         error
     }
+}
+
+/// The true time, as the file system tells it: what Kerberos compares is not a test's to choose.
+pub(crate) fn now() -> Timestamp {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let written = file.as_file().metadata().unwrap().modified().unwrap();
+    let since_epoch = written.duration_since(std::time::UNIX_EPOCH).unwrap();
+    Timestamp::from_unix_seconds(0).after(since_epoch)
 }
 
 pub(crate) fn assert_no_secret(text: &str) {
