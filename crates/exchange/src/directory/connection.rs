@@ -12,12 +12,18 @@ use super::{
     message::{Message, Operation},
     target::Target,
 };
-use crate::{ExchangeError, tls};
+use crate::{
+    ExchangeError,
+    security::{SecurityError, sasl::Sasl},
+    tls,
+};
 
 /// Largest message that is taken, in bytes. A page of DirSync's is asked for in pieces; one object is never so large.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 /// How much is asked of the network at once.
 const READ_AT_ONCE: usize = 64 * 1024;
+/// Bytes of the length in front of a sealed message.
+const LENGTH: usize = 4;
 
 /// What carries the bytes.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -28,6 +34,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
 /// a slow reader slows the controller down.
 pub(super) struct Connection {
     stream: Box<dyn Stream>,
+    /// What seals, once a sign-in has ended in that.
+    sasl: Option<Sasl>,
+    /// What came sealed and is not whole yet.
+    sealed: BytesMut,
     pub(super) target: Target,
     wait: Duration,
     received: BytesMut,
@@ -43,7 +53,15 @@ impl fmt::Debug for Connection {
 impl Connection {
     /// A connection over this stream, of which nothing was read.
     pub(super) fn new(stream: Box<dyn Stream>, target: Target, wait: Duration) -> Self {
-        Self { stream, target, wait, received: BytesMut::new(), last_id: 0 }
+        Self {
+            stream,
+            sasl: None,
+            sealed: BytesMut::new(),
+            target,
+            wait,
+            received: BytesMut::new(),
+            last_id: 0,
+        }
     }
 
     /// The stream again, for TLS to be put over it.
@@ -58,6 +76,19 @@ impl Connection {
         }
     }
 
+    /// Everything from now on is sealed.
+    ///
+    /// # Errors
+    /// If the server has sent something ahead that is not.
+    pub(super) fn seal_with(&mut self, sasl: Sasl) -> Result<(), ExchangeError> {
+        self.sasl = Some(sasl);
+        if self.received.is_empty() {
+            Ok(())
+        } else {
+            Err(failure::wrong_endpoint(&self.target, "it goes on in plain text after the sign-in"))
+        }
+    }
+
     /// Sends a request; gives its number.
     pub(super) async fn send(
         &mut self,
@@ -67,9 +98,12 @@ impl Connection {
         self.last_id += 1;
         let mut message = LdapMessage::new(self.last_id, operation);
         message.controls = (!controls.is_empty()).then_some(controls);
-        let bytes = rasn::ber::encode(&message).map_err(|error| ExchangeError::ProtocolViolated {
+        let mut bytes = rasn::ber::encode(&message).map_err(|error| ExchangeError::ProtocolViolated {
             reason: format!("a request cannot be written: {error}"),
         })?;
+        if let Some(sasl) = &mut self.sasl {
+            bytes = sasl.seal(bytes).await.map_err(|error| error.at(self.target.endpoint()))?;
+        }
         let writing = async {
             self.stream.write_all(&bytes).await?;
             self.stream.flush().await
@@ -120,20 +154,39 @@ impl Connection {
     }
 
     async fn read_some(&mut self) -> Result<(), ExchangeError> {
-        self.received.reserve(READ_AT_ONCE);
-        match timeout(self.wait, self.stream.read_buf(&mut self.received)).await {
+        let into = if self.sasl.is_some() { &mut self.sealed } else { &mut self.received };
+        into.reserve(READ_AT_ONCE);
+        match timeout(self.wait, self.stream.read_buf(into)).await {
             Ok(Ok(0)) => {
-                let reason = if self.received.has_remaining() {
-                    "the connection ended in the middle of an answer"
-                } else {
+                let reason = if self.received.is_empty() && self.sealed.is_empty() {
                     "the controller closed the connection before its answer was complete"
+                } else {
+                    "the connection ended in the middle of an answer"
                 };
                 Err(failure::unreachable(&self.target, reason))
             }
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => self.unseal().await,
             Ok(Err(error)) => Err(self.broken(&error)),
             Err(_) => Err(self.silent()),
         }
+    }
+
+    /// Opens what has come sealed and is whole (RFC 4422, section 3.7).
+    async fn unseal(&mut self) -> Result<(), ExchangeError> {
+        let Some(sasl) = &mut self.sasl else { return Ok(()) };
+        let failed = |error: SecurityError| error.at(self.target.endpoint());
+        while let Some(prefix) = self.sealed.first_chunk::<LENGTH>() {
+            let length = Sasl::announced(*prefix).map_err(failed)?;
+            if self.sealed.len() < LENGTH + length {
+                self.sealed.reserve(LENGTH + length - self.sealed.len());
+                break;
+            }
+            self.sealed.advance(LENGTH);
+            let token = self.sealed.split_to(length).to_vec();
+            let opened = sasl.unseal(token).await.map_err(failed)?;
+            self.received.extend_from_slice(&opened);
+        }
+        Ok(())
     }
 
     fn silent(&self) -> ExchangeError {

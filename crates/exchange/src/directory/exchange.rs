@@ -128,7 +128,7 @@ impl Exchange for DirectoryExchange {
 
     fn secrets_changed_since(&self, moment: Timestamp) -> bool {
         let account = self.link.config.authentication.account();
-        account.secret().changed_since(moment) || self.exchange.secrets_changed_since(moment)
+        account.changed_since(moment) || self.exchange.secrets_changed_since(moment)
     }
 
     async fn examine(&self, report: &mut dyn Report) {

@@ -1,4 +1,4 @@
-use std::{io, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 use exconn_model::Clock;
 use rasn_ldap::{ExtendedRequest, ProtocolOp, ResultCode};
@@ -18,7 +18,12 @@ use super::{
     search::octets,
     target::Target,
 };
-use crate::{ExchangeError, secret::RefusedSecret, tls};
+use crate::{
+    ExchangeError,
+    secret::RefusedSecret,
+    security::{self, ChannelBinding, Intent, Protection, sasl::Sasl},
+    tls,
+};
 
 /// RFC 4511, 4.14.1.
 const START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
@@ -33,7 +38,7 @@ pub(super) struct Link {
 
 /// What a connection needs that is read anew each time one is opened.
 pub(super) struct Credentials {
-    pub(super) password: SecretString,
+    password: Option<SecretString>,
     tls: Option<Arc<ClientConfig>>,
 }
 
@@ -78,10 +83,11 @@ impl Link {
     fn read_credentials(&self, target: &Target) -> Result<Credentials, ExchangeError> {
         let account = self.config.authentication.account();
         let password = account.read_password().map_err(|error| ExchangeError::PasswordUnavailable {
-            path: account.password_file.clone(),
+            path: account.password_file.clone().unwrap_or_default(),
             reason: error.to_string(),
         })?;
-        if let Some(until) = self.refused.held_until(&password, self.clock.now()) {
+        let held = password.as_ref().and_then(|password| self.refused.held_until(password, self.clock.now()));
+        if let Some(until) = held {
             return Err(ExchangeError::CredentialsHeld { endpoint: target.endpoint(), until });
         }
         let tls = if target.tls || self.config.start_tls {
@@ -97,20 +103,57 @@ impl Link {
     /// Signs in. A password that is refused is remembered, and not tried again for an hour unless it changes.
     pub(super) async fn bind(
         &self,
-        connection: Connection,
+        (mut connection, binding): Connected,
         credentials: &Credentials,
     ) -> Result<Connection, ExchangeError> {
-        let bound = connection.bind(&self.config.authentication, &credentials.password).await;
-        match &bound {
-            Ok(_) => self.refused.accepted(),
-            Err(
-                ExchangeError::CredentialsRefused { .. }
-                | ExchangeError::PasswordExpired { .. }
-                | ExchangeError::AccountLocked { .. },
-            ) => self.refused.refused(&credentials.password, self.clock.now()),
-            Err(_) => {}
+        let bound = self.sign_in(&mut connection, binding, credentials).await;
+        if let Some(password) = &credentials.password {
+            match &bound {
+                Ok(()) => self.refused.accepted(),
+                Err(
+                    ExchangeError::CredentialsRefused { .. }
+                    | ExchangeError::PasswordExpired { .. }
+                    | ExchangeError::AccountLocked { .. },
+                ) => self.refused.refused(password, self.clock.now()),
+                Err(_) => {}
+            }
         }
-        bound
+        bound.map(|()| connection)
+    }
+
+    async fn sign_in(
+        &self,
+        connection: &mut Connection,
+        binding: Option<ChannelBinding>,
+        credentials: &Credentials,
+    ) -> Result<(), ExchangeError> {
+        let account = self.config.authentication.account();
+        let (username, password) = (account.username.clone(), credentials.password.clone());
+        let Some((sasl, mechanism)) = self.config.authentication.sasl() else {
+            let password = password.ok_or_else(|| ExchangeError::PasswordUnavailable {
+                path: PathBuf::new(),
+                reason: "no file is named".into(),
+            })?;
+            return connection.bind_simple(&username, &password).await;
+        };
+        // Active Directory refuses to seal what TLS seals already (MS-ADTS, 5.1.2.2).
+        let by_tls = connection.target.tls || self.config.start_tls;
+        let protection = if by_tls { Protection::ByTransport } else { Protection::Sealed };
+        let service = self.config.service_principal.clone();
+        let intent = Intent {
+            mechanism,
+            credentials: match password {
+                Some(password) => security::Credentials::Password { username, password },
+                None => security::Credentials::System,
+            },
+            service: service.unwrap_or_else(|| format!("ldap/{}", connection.target.host)),
+            protection,
+            binding,
+            kerberos: self.config.kerberos.clone(),
+            clock: self.clock.clone(),
+        };
+        let context = intent.context().map_err(|error| error.at(connection.target.endpoint()))?;
+        connection.bind_sasl(sasl.name(), Sasl::new(sasl, context, protection)).await
     }
 
     /// TCP, and TLS if it is used with this controller.
@@ -118,19 +161,23 @@ impl Link {
         &self,
         target: &Target,
         credentials: &Credentials,
-    ) -> Result<Connection, ExchangeError> {
+    ) -> Result<Connected, ExchangeError> {
         let stream = connect(target).await?;
-        let plain = |stream| Connection::new(stream, target.clone(), self.config.search_timeout);
-        match &credentials.tls {
-            None => Ok(plain(Box::new(stream))),
-            Some(tls) if target.tls => Ok(plain(secure(target, Box::new(stream), tls.clone()).await?)),
+        let speak = |stream| Connection::new(stream, target.clone(), self.config.search_timeout);
+        let (stream, binding) = match &credentials.tls {
+            None => return Ok((speak(Box::new(stream)), None)),
+            Some(tls) if target.tls => secure(target, Box::new(stream), tls.clone()).await?,
             Some(tls) => {
-                let stream = start_tls(plain(Box::new(stream))).await?;
-                Ok(plain(secure(target, stream, tls.clone()).await?))
+                let stream = start_tls(speak(Box::new(stream))).await?;
+                secure(target, stream, tls.clone()).await?
             }
-        }
+        };
+        Ok((speak(stream), binding))
     }
 }
+
+/// A connection over which nobody has signed in yet, and what binds a sign-in to its TLS.
+pub(super) type Connected = (Connection, Option<ChannelBinding>);
 
 /// Opens a connection to the first address of the controller that takes one.
 pub(super) async fn connect(target: &Target) -> Result<TcpStream, ExchangeError> {
@@ -173,11 +220,16 @@ async fn secure(
     target: &Target,
     stream: Box<dyn Stream>,
     config: Arc<ClientConfig>,
-) -> Result<Box<dyn Stream>, ExchangeError> {
+) -> Result<(Box<dyn Stream>, Option<ChannelBinding>), ExchangeError> {
     let failed = |reason: String| ExchangeError::Tls { endpoint: target.endpoint(), reason };
     let name = ServerName::try_from(target.host.clone()).map_err(|error| failed(error.to_string()))?;
     match TlsConnector::from(config).connect(name, stream).await {
-        Ok(stream) => Ok(Box::new(stream)),
+        Ok(stream) => {
+            let certificates = stream.get_ref().1.peer_certificates();
+            let certificate = certificates.and_then(<[_]>::first);
+            let binding = certificate.and_then(|certificate| ChannelBinding::to_server(certificate));
+            Ok((Box::new(stream), binding))
+        }
         Err(error) => match tls::refusal(&error) {
             Some(reason) => Err(failed(reason)),
             None => Err(failure::unreachable(target, error)),

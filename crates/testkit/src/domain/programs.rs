@@ -48,6 +48,14 @@ impl Domain {
         ldif::read(&output(command.args(attributes)))
     }
 
+    /// What the controller says of itself.
+    pub fn search_at_root(&self, attributes: &[&str]) -> DirectoryEntry {
+        let mut command = self.client("ldapsearch");
+        command.args(["-LLL", "-o", "ldif-wrap=no", "-b", "", "-s", "base", "(objectClass=*)"]);
+        // The empty name of the root has no value after its colon.
+        ldif::read(&output(command.args(attributes))).remove(0)
+    }
+
     /// Adds a user with this password.
     pub fn add_user(&self, name: &str, password: &str) {
         self.tool(&["user", "create", name, password]);

@@ -2,5 +2,15 @@
 //! be made to fail in the right way.
 
 mod changes;
+mod controllers;
+mod domains;
+mod examination;
+mod faults;
 mod full;
+mod odd_objects;
+mod sasl;
+mod scripted;
+mod seam;
 mod setup;
+mod signing_in;
+mod tls;

@@ -58,7 +58,7 @@ impl Reader {
         let folder = tempfile::tempdir().unwrap();
         let password_file = folder.path().join("password");
         fs::write(&password_file, password).unwrap();
-        let account = Account { username: user.to_owned(), password_file };
+        let account = Account::new(user, password_file);
         let urls = urls.iter().map(|url| (*url).to_owned()).collect();
         let mut config = DirectoryConfig::new(urls, DirectoryAuthentication::Simple(account));
         change(&mut config);
