@@ -6,6 +6,7 @@
     reason = "in a test a failed expectation is the result"
 )]
 
+mod directory;
 mod equality;
 mod faults;
 mod front_end;
