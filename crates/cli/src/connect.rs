@@ -27,7 +27,8 @@ pub(crate) fn connect(config: ConnectionConfig) -> Result<Connection, ConfigErro
         primary_smtp_address,
         fingerprint,
     };
-    let exchange = drive(config.road).map_err(|reason| ConfigError::Connection { name: identity.name.clone(), reason })?;
+    let exchange = drive(config.road)
+        .map_err(|reason| ConfigError::Connection { name: identity.name.clone(), reason })?;
     Ok(Connection {
         identity,
         exchange: if config.read_only { Arc::new(ReadOnly::new(exchange)) } else { exchange },

@@ -3,7 +3,11 @@
 use std::{
     fs::OpenOptions,
     io,
-    net::{IpAddr, TcpListener}, path::Path, process::ExitCode, time::Duration};
+    net::{IpAddr, TcpListener},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
 
 use exconn_exchange::{
     Finding, Report, Step,
@@ -35,7 +39,8 @@ pub(crate) async fn run(args: DoctorArgs) -> Result<ExitCode, CliError> {
         let known = if names.is_empty() { "none is configured".to_owned() } else { names.join(", ") };
         return Err(CliError::Usage(format!("there is no connection '{name}'; known are: {known}")));
     }
-    let wanted = |connection: &&ConnectionConfig| args.connection.as_ref().is_none_or(|name| connection.name == *name);
+    let wanted =
+        |connection: &&ConnectionConfig| args.connection.as_ref().is_none_or(|name| connection.name == *name);
     if args.rights {
         for connection in config.connections.iter().filter(wanted) {
             output::print(&rights(connection))?;

@@ -1,6 +1,12 @@
 //! A running service: store, agents and API put together. `serve` and `demo` differ only in what they pass in.
 
-use std::{fs, io, net::SocketAddr, path::{Path, PathBuf}, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use exconn_exchange::Exchange;
 use exconn_model::{Clock, Entropy, TenantId};

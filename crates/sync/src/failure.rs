@@ -107,9 +107,7 @@ fn advice(kind: FailureKind) -> &'static str {
         FailureKind::WrongEndpoint => {
             "Check exchange.remoting.url: it usually ends in /PowerShell/ on a mailbox server."
         }
-        FailureKind::NotPermitted => {
-            "Give the account what `exconn doctor --rights` prints."
-        }
+        FailureKind::NotPermitted => "Give the account what `exconn doctor --rights` prints.",
         FailureKind::Throttled => "exconn waits, as long as Exchange asked if it said so.",
         FailureKind::ProtocolViolated => {
             "Nothing was changed. If it happens again, look at proxies between exconn and Exchange."

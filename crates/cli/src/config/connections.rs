@@ -93,7 +93,8 @@ impl ConnectionConfig {
         let (address, account) = match &self.road {
             Road::Remoting(remoting, directory) => {
                 let controllers = directory.iter().flat_map(|directory| &directory.urls);
-                let addresses: Vec<_> = std::iter::once(&remoting.url).chain(controllers).map(String::as_str).collect();
+                let addresses: Vec<_> =
+                    std::iter::once(&remoting.url).chain(controllers).map(String::as_str).collect();
                 (addresses.join(" "), remoting.authentication.account().username.clone())
             }
             Road::Online(online) => (online.tenant_id.to_string(), online.client_id.to_string()),
@@ -117,7 +118,8 @@ impl Reader {
             (Road::Online(self.online(number, statistics.concurrency)?), statistics)
         } else {
             self.refuse_section(number, "online", "only serviceToService is reached by it")?;
-            let directory = self.has_section(number, "directory").then(|| self.directory(number)).transpose()?;
+            let directory =
+                self.has_section(number, "directory").then(|| self.directory(number)).transpose()?;
             // One runspace is enough for syncs, and what others use of the account's eighteen is not known here.
             let statistics = self.statistics(number, 1)?;
             let mut remoting = self.remoting(number)?;
@@ -131,7 +133,11 @@ impl Reader {
             server: self.text(&path("server")),
             read_only,
             intervals: Intervals {
-                delta: self.duration(&path("delta_interval"), Duration::from_secs(60), Duration::from_secs(5))?,
+                delta: self.duration(
+                    &path("delta_interval"),
+                    Duration::from_secs(60),
+                    Duration::from_secs(5),
+                )?,
                 full: self.duration(
                     &path("full_interval"),
                     Duration::from_secs(86_400),

@@ -145,9 +145,8 @@ pub(crate) fn find(path: &str) -> Option<&'static Key> {
 pub(crate) fn nearest(path: &str) -> Option<&'static str> {
     let pattern = pattern(path);
     let likeness = |key: &Key| strsim::jaro_winkler(key.path, &pattern);
-    let best = all()
-        .filter(|key| key.refused.is_empty())
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    let best =
+        all().filter(|key| key.refused.is_empty()).max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (likeness(best) > 0.8).then_some(best.path)
 }
 

@@ -80,7 +80,9 @@ impl Reader {
     }
 
     pub(super) fn number(&self, path: &str, default: u64, least: u64, most: u64) -> Result<u64, ConfigError> {
-        Ok(self.parsed(path, |text| text.parse().ok().filter(|given| (least..=most).contains(given)))?.unwrap_or(default))
+        Ok(self
+            .parsed(path, |text| text.parse().ok().filter(|given| (least..=most).contains(given)))?
+            .unwrap_or(default))
     }
 
     pub(super) fn parsed<T>(

@@ -25,12 +25,7 @@ pub(crate) fn line(name: &str, finding: &str, seen: &str, cure: Option<&str>) ->
 /// A step of this process, for people.
 pub(crate) fn step(step: &Step) -> String {
     let one_line = |given: &str| text(&Value::String(given.to_owned()));
-    line(
-        &one_line(&step.name),
-        step.finding.name(),
-        &one_line(step.finding.seen()),
-        step.finding.cure(),
-    )
+    line(&one_line(&step.name), step.finding.name(), &one_line(step.finding.seen()), step.finding.cure())
 }
 
 /// A step for programs, in the form of the API.
