@@ -26,4 +26,11 @@ WHERE identity IS NULL OR instr(replace(lower(identity), '\', '/'), '/exchangeac
 -- The beginning of an id tells connectors apart well enough, and makes the index a third as large.
 CREATE INDEX device_by_statistics_due ON device (substr(connector_id, 1, 8), statistics_due)
 WHERE statistics_due IS NOT NULL;
-INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('device', 'device_by_statistics_due', '1000000 500000 100');
+-- Which devices has this person? Nothing where no connection tells.
+CREATE INDEX device_by_principal ON device (user_principal_name) WHERE user_principal_name IS NOT NULL;
+CREATE INDEX device_by_address ON device (email_address) WHERE email_address IS NOT NULL;
+
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('device', 'device_by_statistics_due', '1000000 500000 100'),
+    ('device', 'device_by_principal', '1000000 2'),
+    ('device', 'device_by_address', '1000000 2');

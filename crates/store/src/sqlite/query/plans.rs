@@ -114,6 +114,18 @@ fn promised_queries_are_found_by_an_index() {
             ],
         ),
         (
+            Some("userPrincipalName eq 'ann@contoso.com'"),
+            "id",
+            None,
+            vec!["device_by_principal (user_principal_name=?); USE TEMP B-TREE FOR ORDER BY".to_owned()],
+        ),
+        (
+            Some("emailAddress eq 'ann@contoso.com' and exchangeAccessState eq 'blocked'"),
+            "deviceName",
+            None,
+            vec!["device_by_address (email_address=?); USE TEMP B-TREE FOR ORDER BY".to_owned()],
+        ),
+        (
             Some("startswith(userDisplayName,'Lee')"),
             "userDisplayName",
             None,
