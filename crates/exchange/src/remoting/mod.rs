@@ -8,6 +8,7 @@
 mod answer;
 mod authentication;
 mod cmdlets;
+mod command_probe;
 mod config;
 mod connection;
 mod cookies;
@@ -17,6 +18,7 @@ mod execution;
 mod failure;
 mod link;
 mod patience;
+mod probe;
 mod role_script;
 mod runspaces;
 mod servers;

@@ -279,7 +279,7 @@ impl Lease {
         let cmdlet = cmdlets::view_entire_forest();
         let mut rows = Rows::<Ignored>::default();
         shell.invoke(&cmdlet)?;
-        while shell.outcome().is_none() {
+        while !shell.has_ended() {
             shell.step(&mut rows).await?;
         }
         let outcome = shell.outcome().unwrap_or(Ok(())).and_then(|()| rows.check(cmdlet.name()));
