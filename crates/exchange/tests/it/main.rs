@@ -1,9 +1,13 @@
 //! The remoting driver against an Exchange organisation that was written apart from it, and against servers that are none.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a failed expectation is the result")]
 
+mod access;
 mod equality;
+mod examination;
 mod faults;
 mod front_end;
 mod refusals;
+mod servers;
+mod session;
 mod setup;
 mod tls;

@@ -10,13 +10,13 @@ use tempfile::TempDir;
 use crate::setup::{Client, no_shell_is_left, peer};
 
 /// An authority with its certificate in a file.
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -26,16 +26,19 @@ impl Authority {
         Self { issuer, folder }
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
     /// A peer whose certificate is for `name`.
-    fn peer(&self, name: &str, expired: bool) -> Peer {
+    pub(crate) fn peer(&self, name: &str, expired: bool) -> Peer {
+        self.peer_until(name, if expired { 2020 } else { 2060 })
+    }
+
+    /// A peer whose certificate is valid until a year begins.
+    pub(crate) fn peer_until(&self, name: &str, year: i32) -> Peer {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        if expired {
-            params.not_after = date_time_ymd(2020, 1, 1);
-        }
+        params.not_after = date_time_ymd(year, 1, 1);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let file = self.folder.path().join("server.pem");
