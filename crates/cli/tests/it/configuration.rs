@@ -147,8 +147,10 @@ fn mistakes_are_named_with_their_place_and_their_cure() {
 fn every_road_is_printed_as_it_comes_out() {
     let directory = "[exchange.directory]\nurl = [\"ldaps://dc1.contoso.com\", \"ldaps://dc2.contoso.com\"]\nfeed = \"usn\"\n\
         [exchange.statistics]\nper_hour = 0\nmax_concurrency = 3\n";
-    let premises = EXCHANGE.replace("\"http://127.0.0.1/PowerShell/\"", "[\"http://a/PowerShell/\", \"http://b/PowerShell/\"]");
-    let premises = premises.replace("authentication = \"basic\"\nusername = \"svc\"", "username = \"svc@CONTOSO.COM\"");
+    let premises = EXCHANGE
+        .replace("\"http://127.0.0.1/PowerShell/\"", "[\"http://a/PowerShell/\", \"http://b/PowerShell/\"]");
+    let premises =
+        premises.replace("authentication = \"basic\"\nusername = \"svc\"", "username = \"svc@CONTOSO.COM\"");
     let (code, printed, said) = check(&format!("{premises}{directory}{ONLINE}"), &[]);
     assert_eq!(code, 0, "{said}");
     for expected in [
@@ -174,10 +176,22 @@ fn mistakes_of_a_connection_are_found_before_anything_starts() {
         ("PASSWORD_FILE", "/nonexistent/password", "/nonexistent/password"),
         ("username = \"svc\"", "username = \"a:b\"", "user name"),
         ("authentication = \"basic\"", "", "realm"),
-        ("authentication = \"basic\"", "authentication = \"digest\"", "one of kerberos, negotiate, ntlm, basic"),
+        (
+            "authentication = \"basic\"",
+            "authentication = \"digest\"",
+            "one of kerberos, negotiate, ntlm, basic",
+        ),
         ("username = \"svc\"", "username = \"svc\"\nkdcs = [\"a b\"]", "a b"),
-        ("[exchange.remoting]", "[exchange.directory]\nurl = \"ldap://dc1\"\n[exchange.remoting]", "clear text"),
-        ("[exchange.remoting]", "[exchange.directory]\nurl = \"http://dc1\"\n[exchange.remoting]", "ldaps://"),
+        (
+            "[exchange.remoting]",
+            "[exchange.directory]\nurl = \"ldap://dc1\"\n[exchange.remoting]",
+            "clear text",
+        ),
+        (
+            "[exchange.remoting]",
+            "[exchange.directory]\nurl = \"http://dc1\"\n[exchange.remoting]",
+            "ldaps://",
+        ),
         ("username = \"svc\"", "username = \"svc\"\noperation_timeout = \"0s\"", "operation_timeout"),
         ("name = \"contoso\"", "name = \"contoso\"\nfull_interval = \"5s\"", "full_interval"),
     ] {

@@ -6,8 +6,10 @@
     reason = "in a test a failed expectation is the result"
 )]
 
+mod access;
 mod directory;
 mod equality;
+mod examination;
 mod faults;
 mod front_end;
 mod kerberos;
@@ -15,5 +17,7 @@ mod ntlm;
 mod online;
 mod refusals;
 mod sealing;
+mod servers;
+mod session;
 mod setup;
 mod tls;
