@@ -11,7 +11,8 @@ const MAX_DEPTH: usize = 32;
 /// Texts that are kept of each list of warnings or errors.
 const MAX_TEXTS: usize = 20;
 
-/// All texts of a value, however deep within the bound.
+/// All texts of a value, however deep within the bound. Says whether there was anything: an empty list and `null` are
+/// nothing.
 pub(super) struct Texts<'a> {
     pub(super) into: &'a mut Vec<String>,
     /// How deep the value is nested.
@@ -19,61 +20,64 @@ pub(super) struct Texts<'a> {
 }
 
 impl<'de> DeserializeSeed<'de> for Texts<'_> {
-    type Value = ();
+    type Value = bool;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Texts<'_> {
-    type Value = ();
+    type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("texts")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+    fn visit_str<E>(self, text: &str) -> Result<bool, E> {
         if self.into.len() < MAX_TEXTS && !text.is_empty() {
             self.into.push(shortened(text));
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E>(self, _: bool) -> Result<bool, E> {
+        Ok(true)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E>(self, _: i64) -> Result<bool, E> {
+        Ok(true)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E>(self, _: u64) -> Result<bool, E> {
+        Ok(true)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E>(self, _: f64) -> Result<bool, E> {
+        Ok(true)
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E>(self) -> Result<bool, E> {
+        Ok(false)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<bool, A::Error> {
         let Texts { into, depth } = self;
         bounded::<A::Error>(depth)?;
-        while list.next_element_seed(Texts { into: &mut *into, depth: depth + 1 })?.is_some() {}
-        Ok(())
+        let mut anything = false;
+        while list.next_element_seed(Texts { into: &mut *into, depth: depth + 1 })?.is_some() {
+            anything = true;
+        }
+        Ok(anything)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
         let Texts { into, depth } = self;
         bounded::<A::Error>(depth)?;
         while map.next_key::<IgnoredAny>()?.is_some() {
             map.next_value_seed(Texts { into: &mut *into, depth: depth + 1 })?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -24,13 +24,21 @@ pub(super) struct Page<R> {
     pub(super) next_link: Option<String>,
     /// What Exchange warns of, shortened.
     pub(super) warnings: Vec<String>,
+    /// What Exchange would do after a confirmation. Nothing was done.
+    pub(super) confirmation: Vec<String>,
     /// What went wrong, shortened. Objects beside an error cannot be all.
     pub(super) errors: Vec<String>,
 }
 
 impl<R> Default for Page<R> {
     fn default() -> Self {
-        Self { rows: None, next_link: None, warnings: Vec::new(), errors: Vec::new() }
+        Self {
+            rows: None,
+            next_link: None,
+            warnings: Vec::new(),
+            confirmation: Vec::new(),
+            errors: Vec::new(),
+        }
     }
 }
 
@@ -78,10 +86,16 @@ impl<'de, M: Mapper> Visitor<'de> for PageSeed<M> {
                 // OData JSON 4.01 lets a server leave out the prefix.
                 "@odata.nextLink" | "@nextLink" => page.next_link = map.next_value()?,
                 "@adminapi.warnings" => {
-                    map.next_value_seed(Texts { into: &mut page.warnings, depth: MEMBER })?
+                    map.next_value_seed(Texts { into: &mut page.warnings, depth: MEMBER })?;
+                }
+                "@adminapi.confirmationmessage" => {
+                    map.next_value_seed(Texts { into: &mut page.confirmation, depth: MEMBER })?;
                 }
                 "@adminapi.errors" | "error" => {
-                    map.next_value_seed(Texts { into: &mut page.errors, depth: MEMBER })?;
+                    let is_error = map.next_value_seed(Texts { into: &mut page.errors, depth: MEMBER })?;
+                    if is_error && page.errors.is_empty() {
+                        page.errors.push("it does not say why".into());
+                    }
                 }
                 _ => map.next_value_seed(Skip { depth: MEMBER })?,
             }
@@ -279,6 +293,14 @@ mod tests {
         assert_eq!(page.errors, ["it failed"]);
         let page = read(r#"{"error":{"code":"X","message":""}}"#).unwrap();
         assert_eq!((page.rows, page.errors), (None, vec!["X".to_owned()]));
+        for nothing in ["[]", "null"] {
+            let page = read(&format!(r#"{{"@adminapi.errors":{nothing},"value":[]}}"#)).unwrap();
+            assert!(page.errors.is_empty());
+        }
+        for mute in ["[{}]", "[null]", "[\"\"]", "[7]", "{}", "true"] {
+            let page = read(&format!(r#"{{"value":[],"@adminapi.errors":{mute}}}"#)).unwrap();
+            assert_eq!(page.errors, ["it does not say why"], "{mute}");
+        }
         assert_eq!(read("{}").unwrap().rows, None);
         assert_eq!(read(r#"{"@nextLink":"/x"}"#).unwrap().next_link.as_deref(), Some("/x"));
     }
