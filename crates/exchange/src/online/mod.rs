@@ -22,6 +22,7 @@ mod origin;
 mod pace;
 mod page;
 mod pages;
+mod role_script;
 mod token;
 mod token_answer;
 #[cfg(feature = "untrusted")]
@@ -31,3 +32,4 @@ pub use assertion::CertificateError;
 pub use config::{ClientCredential, Cloud, ConfigError, OnlineConfig};
 pub use exchange::OnlineExchange;
 pub use origin::OriginError;
+pub use role_script::role_script;

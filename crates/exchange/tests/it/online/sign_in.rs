@@ -230,3 +230,22 @@ fn clouds_have_their_addresses() {
         });
     }
 }
+
+#[test]
+fn the_script_of_roles_fits_the_configuration() {
+    use exconn_exchange::online::{Cloud, OnlineConfig, role_script};
+    let credential = ClientCredential::Secret(SecretFile::new("/nowhere/secret"));
+    let (tenant, client) = (OnlinePeer::TENANT.parse().unwrap(), OnlinePeer::CLIENT.parse().unwrap());
+    let mut config = OnlineConfig::new(tenant, client, credential);
+    let reading = role_script(&config, true);
+    assert!(reading.contains(&format!("-TenantId {}", OnlinePeer::TENANT)), "{reading}");
+    assert!(reading.contains(&format!("New-ServicePrincipal -AppId {}", OnlinePeer::CLIENT)), "{reading}");
+    assert!(reading.contains("-Roles 'View-Only Recipients', 'View-Only Configuration'\n"), "{reading}");
+    config.cloud = Cloud::UsGovernment;
+    let deciding = role_script(&config, false);
+    assert!(deciding.contains("'View-Only Configuration', 'Organization Client Access'\n"), "{deciding}");
+    assert!(
+        deciding.contains("-Environment USGov -Scopes") && deciding.contains(" O365USGovGCCHigh\n"),
+        "{deciding}"
+    );
+}
