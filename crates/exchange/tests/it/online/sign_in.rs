@@ -91,7 +91,7 @@ async fn an_unknown_tenant_and_an_unknown_application_are_named() {
             matches!(&error, ExchangeError::ApplicationRefused { reason, .. } if reason.contains(number)),
             "{error}"
         );
-        assert_eq!(error.kind(), FailureKind::CredentialsRefused);
+        assert_eq!(error.kind(), FailureKind::SignInRefused);
         // What is registered may change, so the next try is made.
         assert!(matches!(client.failure().await, ExchangeError::ApplicationRefused { .. }));
     }
@@ -142,7 +142,7 @@ async fn what_the_token_endpoint_says_is_told_apart() {
     );
     assert_eq!(kind(|| aadsts(7_000_215, "Invalid client secret.")).await, FailureKind::CredentialsRefused);
     assert_eq!(kind(|| aadsts(700_024, "not within its valid time range")).await, FailureKind::ClockSkew);
-    assert_eq!(kind(|| aadsts(7_000_112, "Application is disabled.")).await, FailureKind::CredentialsRefused);
+    assert_eq!(kind(|| aadsts(7_000_112, "Application is disabled.")).await, FailureKind::SignInRefused);
     assert_eq!(kind(|| Reply::raw(429, "").header("Retry-After", "600")).await, FailureKind::Throttled);
     assert_eq!(kind(|| Reply::raw(503, "")).await, FailureKind::Unreachable);
     assert_eq!(kind(|| Reply::raw(200, "<html>")).await, FailureKind::WrongEndpoint);
