@@ -16,6 +16,7 @@ mod exchange;
 mod failure;
 mod inflate;
 mod invocation;
+mod json;
 mod listing;
 mod origin;
 mod pace;

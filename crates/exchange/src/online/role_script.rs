@@ -1,51 +1,39 @@
-use super::config::OnlineConfig;
+//! What the application needs to be allowed, as the commands that allow it.
 
-/// What an administrator of the tenant runs so that the application may do what exconn needs, and no more: commands for
-/// Exchange Online PowerShell. The application and its permission `Exchange.ManageAsApp` come first, in Entra. The commands
-/// follow the vendor's documentation.
+use super::config::{Cloud, OnlineConfig};
+
+/// Holds `Get-OrganizationConfig`.
+pub(super) const ORGANIZATION_ROLE: &str = "View-Only Configuration";
+/// Holds `Get-MobileDevice`, `Get-MobileDeviceStatistics` and `Get-CASMailbox`.
+pub(super) const READING_ROLE: &str = "View-Only Recipients";
+/// Holds `Set-CASMailbox`.
+pub(super) const DECIDING_ROLE: &str = "Organization Client Access";
+
+/// PowerShell that gives the application the permission and the roles that it needs, for an administrator with the modules
+/// `Microsoft.Graph` and `ExchangeOnlineManagement`. Without `read_only` it may also decide about devices.
 pub fn role_script(config: &OnlineConfig, read_only: bool) -> String {
-    let client = config.client_id;
-    let mut text = format!(
-        "# In Entra: give the application {client} the application permission Exchange.ManageAsApp of\n\
-         # Office 365 Exchange Online, and consent to it for the organisation. Then, in Exchange Online PowerShell\n\
-         # (OBJECT-ID is the object id of the application's enterprise application):\n\
-         New-ServicePrincipal -AppId {client} -ObjectId OBJECT-ID -DisplayName \"exconn\"\n"
-    );
-    let mut roles = vec![("exconn Configuration", "View-Only Configuration", "Get-OrganizationConfig")];
-    roles.push((
-        "exconn Devices",
-        "View-Only Recipients",
-        "Get-MobileDevice|Get-MobileDeviceStatistics|Get-CASMailbox",
-    ));
+    let (graph, exchange) = match config.cloud {
+        Cloud::Worldwide => ("Global", "O365Default"),
+        Cloud::UsGovernment => ("USGov", "O365USGovGCCHigh"),
+        Cloud::UsGovernmentDod => ("USGovDoD", "O365USGovDoD"),
+        Cloud::China => ("China", "O365China"),
+    };
+    let (tenant, client) = (config.tenant_id, config.client_id);
+    let mut roles = format!("'{READING_ROLE}', '{ORGANIZATION_ROLE}'");
     if !read_only {
-        roles.push(("exconn Access", "Mail Recipients", "Set-CASMailbox"));
+        roles.push_str(&format!(", '{DECIDING_ROLE}'"));
     }
-    for (role, parent, cmdlets) in &roles {
-        text.push_str(&format!(
-            "New-ManagementRole -Name \"{role}\" -Parent \"{parent}\"\n\
-             Get-ManagementRoleEntry \"{role}\\*\" | Where-Object Name -NotMatch '^({cmdlets})$' | ForEach-Object {{\n    \
-             Remove-ManagementRoleEntry -Identity \"$($_.Role)\\$($_.Name)\" -Confirm:$false }}\n"
-        ));
-    }
-    let names = roles.iter().map(|(role, ..)| format!("\"{role}\"")).collect::<Vec<_>>().join(",");
-    text.push_str(&format!("New-RoleGroup -Name \"exconn\" -Roles {names} -Members {client}\n"));
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::{SecretFile, online::ClientCredential};
-
-    #[test]
-    fn only_who_may_write_gets_a_role_that_does() {
-        let secret = ClientCredential::Secret(SecretFile::new("/nowhere"));
-        let config = OnlineConfig::new(Uuid::from_u128(1), Uuid::from_u128(2), secret);
-        let reads = role_script(&config, true);
-        assert!(reads.contains("-AppId 00000000-0000-0000-0000-000000000002"), "{reads}");
-        assert!(reads.contains("Get-MobileDeviceStatistics") && !reads.contains("Set-CASMailbox"), "{reads}");
-        assert!(role_script(&config, false).contains("'^(Set-CASMailbox)$'"));
-    }
+    format!(
+        "Connect-MgGraph -TenantId {tenant} -Environment {graph} -Scopes Application.ReadWrite.All, AppRoleAssignment.ReadWrite.All\n\
+         $principal = Get-MgServicePrincipal -Filter \"appId eq '{client}'\"\n\
+         if (-not $principal) {{ $principal = New-MgServicePrincipal -AppId {client} }}\n\
+         $exchange = Get-MgServicePrincipal -Filter \"appId eq '00000002-0000-0ff1-ce00-000000000000'\"\n\
+         # Exchange.ManageAsApp\n\
+         New-MgServicePrincipalAppRoleAssignment -ServicePrincipalId $principal.Id -PrincipalId $principal.Id \
+         -ResourceId $exchange.Id -AppRoleId dc50a0fb-09a3-484d-be87-e023b12c6440\n\
+         Connect-ExchangeOnline -ExchangeEnvironmentName {exchange}\n\
+         New-ServicePrincipal -AppId {client} -ObjectId $principal.Id -DisplayName exconn\n\
+         New-RoleGroup -Name exconn -Roles {roles}\n\
+         Add-RoleGroupMember -Identity exconn -Member $principal.Id\n"
+    )
 }
