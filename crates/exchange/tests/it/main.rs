@@ -4,6 +4,8 @@
 mod equality;
 mod faults;
 mod front_end;
+#[cfg(feature = "gssapi")]
+mod gssapi;
 mod kerberos;
 mod ntlm;
 mod refusals;
