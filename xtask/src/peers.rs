@@ -22,7 +22,7 @@ const NODE_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
 /// Debian packages without which the requirements cannot be installed or a test not run, each with a probe that tells whether
 /// what it brings is there.
-const PACKAGES: [(&str, &str, &[&str]); 5] = [
+const PACKAGES: [(&str, &str, &[&str]); 9] = [
     ("curl", "curl", &["--version"]),
     ("gcc", "cc", &["--version"]),
     ("python3-venv", "python3", &["-c", "import venv, ensurepip"]),
@@ -32,6 +32,11 @@ const PACKAGES: [(&str, &str, &[&str]); 5] = [
         &["-c", "import os, sysconfig; os.stat(os.path.join(sysconfig.get_path('include'), 'Python.h'))"],
     ),
     ("libkrb5-dev", "krb5-config", &["--libs", "gssapi"]),
+    // What the feature `gssapi` is built with.
+    ("libclang-dev", "sh", &["-c", "ls /usr/lib/llvm-*/lib/libclang*.so*"]),
+    ("krb5-kdc", "sh", &["-c", "test -x /usr/sbin/krb5kdc && test -x /usr/sbin/kadmin.local"]),
+    ("krb5-user", "sh", &["-c", "command -v kinit"]),
+    ("faketime", "faketime", &["--version"]),
 ];
 
 /// The Python of the peers' own environment below `target/`, made or brought up to date if need be. Node.js comes from a

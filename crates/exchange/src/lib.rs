@@ -14,6 +14,8 @@ mod secret;
 mod security;
 mod shorten;
 mod tls;
+#[cfg(feature = "untrusted")]
+pub mod untrusted;
 
 pub use account::Account;
 pub use error::ExchangeError;

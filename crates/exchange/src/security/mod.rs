@@ -30,6 +30,13 @@ pub(crate) use error::SecurityError;
 pub(crate) use kdc_answer::{ALLOWED_SKEW, refusal_in, skew};
 pub use kerberos_config::KerberosConfig;
 
+/// Opens a message that claims to be sealed with a key that nobody has.
+#[cfg(feature = "untrusted")]
+pub(crate) fn wrap_token_length(token: Vec<u8>) -> Option<usize> {
+    let mut opener = wrap_token::Opener::new(vec![0x5a; 32]).ok()?;
+    opener.open(token).ok().map(|unwrapped| unwrapped.message.len())
+}
+
 /// Longest token of a handshake, in bytes: what Windows allows a Kerberos ticket with its group memberships.
 pub(crate) const MAX_TOKEN: usize = 65_536;
 

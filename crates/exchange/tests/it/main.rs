@@ -10,5 +10,6 @@ mod kerberos;
 mod ntlm;
 mod refusals;
 mod sealing;
+mod seeds;
 mod setup;
 mod tls;
