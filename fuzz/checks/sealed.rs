@@ -1,7 +1,7 @@
 //! Sealed answers, sealed messages, refusals and certificates from anyone: nothing panics, nothing is read beyond its bounds,
 //! and nothing is believed that nobody sealed.
 
-use exconn_exchange::untrusted;
+use exconn_exchange::remoting::untrusted;
 
 const KINDS: [&str; 3] = [
     r#"multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary""#,
@@ -17,7 +17,9 @@ pub(crate) fn check(data: &[u8]) {
         }
     }
     // The type is the server's word too.
-    if let Some((head, body)) = data.split_at_checked(data.iter().position(|byte| *byte == b'\n').unwrap_or(0)) {
+    if let Some((head, body)) =
+        data.split_at_checked(data.iter().position(|byte| *byte == b'\n').unwrap_or(0))
+    {
         let _ = untrusted::sealed_body(&String::from_utf8_lossy(head), body.to_vec());
     }
     assert_eq!(untrusted::kerberos_message(data.to_vec()), None, "nobody can have sealed it");

@@ -5,17 +5,17 @@
 mod account;
 mod error;
 mod first_sync_cookie;
+pub mod online;
 mod read_only;
 pub mod remoting;
 mod report;
+mod retry_after;
 mod rows;
 mod seam;
 mod secret;
 mod security;
 mod shorten;
 mod tls;
-#[cfg(feature = "untrusted")]
-pub mod untrusted;
 
 pub use account::Account;
 pub use error::ExchangeError;

@@ -9,6 +9,7 @@ mod control;
 mod environment;
 mod issuer;
 mod kdc;
+mod online;
 mod peer;
 mod wait;
 
@@ -16,5 +17,6 @@ pub use ambient::{ManualClock, SeededEntropy};
 pub use environment::{node, python, repository_root};
 pub use issuer::{Behaviour, Issuer, SigningKey};
 pub use kdc::Kdc;
+pub use online::OnlinePeer;
 pub use peer::Peer;
 pub use wait::wait_until;

@@ -1,5 +1,10 @@
 //! The remoting driver against an Exchange organisation that was written apart from it, and against servers that are none.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a failed expectation is the result")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a failed expectation is the result"
+)]
 
 mod equality;
 mod faults;
@@ -8,6 +13,7 @@ mod front_end;
 mod gssapi;
 mod kerberos;
 mod ntlm;
+mod online;
 mod refusals;
 mod sealing;
 mod seeds;

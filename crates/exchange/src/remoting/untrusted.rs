@@ -1,9 +1,7 @@
 //! What a server, or whoever is in between, may send before anything about it is proven, for fuzzing.
 
-use crate::{
-    remoting::sealing,
-    security::{ChannelBinding, refusal_in, wrap_token_length},
-};
+use super::sealing;
+use crate::security::{ChannelBinding, refusal_in, wrap_token_length};
 
 /// Reads a sealed body of HTTP; the length that it claims for the message within, and that of signature and sealed message.
 pub fn sealed_body(content_type: &str, body: Vec<u8>) -> Option<(usize, usize)> {
