@@ -3,6 +3,7 @@
 //! Only this crate opens a connection to Exchange.
 
 mod account;
+pub mod directory;
 mod error;
 mod first_sync_cookie;
 pub mod online;

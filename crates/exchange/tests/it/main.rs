@@ -6,6 +6,8 @@
     reason = "in a test a failed expectation is the result"
 )]
 
+mod active_directory;
+mod directory;
 mod equality;
 mod faults;
 mod front_end;

@@ -71,7 +71,8 @@ impl Pair {
 #[tokio::test]
 async fn faults_of_a_listing_are_told_as_without_sealing() {
     let pair = Pair::new();
-    for kind in ["truncate-xml", "drop-connection", "shell-gone", "error-midway", "bad-clixml", "deep-object"] {
+    for kind in ["truncate-xml", "drop-connection", "shell-gone", "error-midway", "bad-clixml", "deep-object"]
+    {
         let [sealed, plain] = pair.come_to(&json!({"kind": kind, "at": 100, "times": 0})).await;
         assert!(sealed.is_err() && sealed == plain, "{kind}: {sealed:?}, {plain:?}");
     }

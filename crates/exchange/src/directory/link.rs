@@ -1,0 +1,238 @@
+use std::{io, path::PathBuf, sync::Arc};
+
+use exconn_model::Clock;
+use rasn_ldap::{ExtendedRequest, ProtocolOp, ResultCode};
+use rustls::{ClientConfig, pki_types::ServerName};
+use secrecy::SecretString;
+use tokio::{
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+
+use super::{
+    config::DirectoryConfig,
+    connection::{Connection, Stream},
+    failure,
+    message::Operation,
+    search::octets,
+    target::Target,
+};
+use crate::{
+    ExchangeError,
+    secret::RefusedSecret,
+    security::{self, ChannelBinding, Intent, Protection, sasl::Sasl},
+    tls,
+};
+
+/// RFC 4511, 4.14.1.
+const START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
+
+/// All that is needed to open connections to domain controllers: how, and as whom.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) config: DirectoryConfig,
+    refused: RefusedSecret,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a connection needs that is read anew each time one is opened.
+pub(super) struct Credentials {
+    password: Option<SecretString>,
+    tls: Option<Arc<ClientConfig>>,
+}
+
+impl Link {
+    pub(super) fn new(config: DirectoryConfig, clock: Arc<dyn Clock>) -> Self {
+        Self { config, refused: RefusedSecret::default(), clock }
+    }
+
+    /// Opens a connection: password and root certificates are read, then TCP, TLS, and the bind.
+    pub(super) async fn open(self: &Arc<Self>, target: &Target) -> Result<Connection, ExchangeError> {
+        let credentials = self.credentials(target).await?;
+        let opening = async {
+            let connection = self.connect(target, &credentials).await?;
+            self.bind(connection, &credentials).await
+        };
+        self.within_bound(target, opening).await
+    }
+
+    /// Nothing of an opening may take longer than configured, all of it together neither.
+    pub(super) async fn within_bound<T>(
+        &self,
+        target: &Target,
+        opening: impl Future<Output = Result<T, ExchangeError>>,
+    ) -> Result<T, ExchangeError> {
+        match timeout(self.config.connect_timeout, opening).await {
+            Ok(result) => result,
+            Err(_) => Err(failure::unreachable(
+                target,
+                format_args!("no connection within {:?}", self.config.connect_timeout),
+            )),
+        }
+    }
+
+    /// Reads the password and, if TLS is used with this controller, the root certificates.
+    pub(super) async fn credentials(self: &Arc<Self>, target: &Target) -> Result<Credentials, ExchangeError> {
+        let (link, target) = (self.clone(), target.clone());
+        let endpoint = target.clone();
+        let reading = tokio::task::spawn_blocking(move || link.read_credentials(&target));
+        reading.await.map_err(|error| failure::unreachable(&endpoint, error))?
+    }
+
+    fn read_credentials(&self, target: &Target) -> Result<Credentials, ExchangeError> {
+        let account = self.config.authentication.account();
+        let password = account.read_password().map_err(|error| ExchangeError::PasswordUnavailable {
+            path: account.password_file.clone().unwrap_or_default(),
+            reason: error.to_string(),
+        })?;
+        let held = password.as_ref().and_then(|password| self.refused.held_until(password, self.clock.now()));
+        if let Some(until) = held {
+            return Err(ExchangeError::CredentialsHeld { endpoint: target.endpoint(), until });
+        }
+        let tls = if target.tls || self.config.start_tls {
+            let failed = |reason: String| ExchangeError::Tls { endpoint: target.endpoint(), reason };
+            let roots = self.config.roots.load().map_err(|error| failed(error.to_string()))?;
+            Some(tls::client(roots).map_err(|error| failed(error.to_string()))?)
+        } else {
+            None
+        };
+        Ok(Credentials { password, tls })
+    }
+
+    /// Signs in. A password that is refused is remembered, and not tried again for an hour unless it changes.
+    pub(super) async fn bind(
+        &self,
+        (mut connection, binding): Connected,
+        credentials: &Credentials,
+    ) -> Result<Connection, ExchangeError> {
+        let bound = self.sign_in(&mut connection, binding, credentials).await;
+        if let Some(password) = &credentials.password {
+            match &bound {
+                Ok(()) => self.refused.accepted(),
+                Err(
+                    ExchangeError::CredentialsRefused { .. }
+                    | ExchangeError::PasswordExpired { .. }
+                    | ExchangeError::AccountLocked { .. },
+                ) => self.refused.refused(password, self.clock.now()),
+                Err(_) => {}
+            }
+        }
+        bound.map(|()| connection)
+    }
+
+    async fn sign_in(
+        &self,
+        connection: &mut Connection,
+        binding: Option<ChannelBinding>,
+        credentials: &Credentials,
+    ) -> Result<(), ExchangeError> {
+        let account = self.config.authentication.account();
+        let (username, password) = (account.username.clone(), credentials.password.clone());
+        let Some((sasl, mechanism)) = self.config.authentication.sasl() else {
+            let password = password.ok_or_else(|| ExchangeError::PasswordUnavailable {
+                path: PathBuf::new(),
+                reason: "no file is named".into(),
+            })?;
+            return connection.bind_simple(&username, &password).await;
+        };
+        // Active Directory refuses to seal what TLS seals already (MS-ADTS, 5.1.2.2).
+        let by_tls = connection.target.tls || self.config.start_tls;
+        let protection = if by_tls { Protection::ByTransport } else { Protection::Sealed };
+        let service = self.config.service_principal.clone();
+        let intent = Intent {
+            mechanism,
+            credentials: match password {
+                Some(password) => security::Credentials::Password { username, password },
+                None => security::Credentials::System { username },
+            },
+            service: service.unwrap_or_else(|| format!("ldap/{}", connection.target.host)),
+            protection,
+            binding,
+            kerberos: self.config.kerberos.clone(),
+            clock: self.clock.clone(),
+        };
+        let context = intent.context().map_err(|error| error.at(connection.target.endpoint()))?;
+        connection.bind_sasl(sasl.name(), Sasl::new(sasl, context, protection)).await
+    }
+
+    /// TCP, and TLS if it is used with this controller.
+    pub(super) async fn connect(
+        &self,
+        target: &Target,
+        credentials: &Credentials,
+    ) -> Result<Connected, ExchangeError> {
+        let stream = connect(target).await?;
+        let speak = |stream| Connection::new(stream, target.clone(), self.config.search_timeout);
+        let (stream, binding) = match &credentials.tls {
+            None => return Ok((speak(Box::new(stream)), None)),
+            Some(tls) if target.tls => secure(target, Box::new(stream), tls.clone()).await?,
+            Some(tls) => {
+                let stream = start_tls(speak(Box::new(stream))).await?;
+                secure(target, stream, tls.clone()).await?
+            }
+        };
+        Ok((speak(stream), binding))
+    }
+}
+
+/// A connection over which nobody has signed in yet, and what binds a sign-in to its TLS.
+pub(super) type Connected = (Connection, Option<ChannelBinding>);
+
+/// Opens a connection to the first address of the controller that takes one.
+pub(super) async fn connect(target: &Target) -> Result<TcpStream, ExchangeError> {
+    let host = (target.host.as_str(), target.port);
+    let addresses = lookup_host(host).await.map_err(|error| failure::unreachable(target, error))?;
+    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        // A name service must not lead a password that may only go to this machine elsewhere.
+        if target.is_loopback() && !address.ip().is_loopback() {
+            continue;
+        }
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(|error| failure::unreachable(target, error))?;
+                return Ok(stream);
+            }
+            Err(error) => failed = error,
+        }
+    }
+    Err(failure::unreachable(target, failed))
+}
+
+async fn start_tls(mut connection: Connection) -> Result<Box<dyn Stream>, ExchangeError> {
+    let request = ExtendedRequest { request_name: octets(START_TLS), request_value: None };
+    let id = connection.send(ProtocolOp::ExtendedReq(request), Vec::new()).await?;
+    match connection.receive(id).await?.operation {
+        Operation::Extended(answer) if answer.result_code == ResultCode::Success => connection.into_stream(),
+        Operation::Extended(answer) => {
+            let reason = format!("it does not start TLS ({:?})", answer.result_code);
+            Err(failure::wrong_endpoint(&connection.target, reason))
+        }
+        _ => Err(failure::wrong_endpoint(
+            &connection.target,
+            "it answers the start of TLS with something else",
+        )),
+    }
+}
+
+async fn secure(
+    target: &Target,
+    stream: Box<dyn Stream>,
+    config: Arc<ClientConfig>,
+) -> Result<(Box<dyn Stream>, Option<ChannelBinding>), ExchangeError> {
+    let failed = |reason: String| ExchangeError::Tls { endpoint: target.endpoint(), reason };
+    let name = ServerName::try_from(target.host.clone()).map_err(|error| failed(error.to_string()))?;
+    match TlsConnector::from(config).connect(name, stream).await {
+        Ok(stream) => {
+            let certificates = stream.get_ref().1.peer_certificates();
+            let certificate = certificates.and_then(<[_]>::first);
+            let binding = certificate.and_then(|certificate| ChannelBinding::to_server(certificate));
+            Ok((Box::new(stream), binding))
+        }
+        Err(error) => match tls::refusal(&error) {
+            Some(reason) => Err(failed(reason)),
+            None => Err(failure::unreachable(target, error)),
+        },
+    }
+}
