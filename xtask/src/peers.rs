@@ -22,7 +22,7 @@ const NODE_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
 /// Debian packages without which the requirements cannot be installed or a test not run, each with a probe that tells whether
 /// what it brings is there.
-const PACKAGES: [(&str, &str, &[&str]); 11] = [
+const PACKAGES: [(&str, &str, &[&str]); 14] = [
     ("curl", "curl", &["--version"]),
     ("gcc", "cc", &["--version"]),
     ("python3-venv", "python3", &["-c", "import venv, ensurepip"]),
@@ -32,6 +32,10 @@ const PACKAGES: [(&str, &str, &[&str]); 11] = [
         &["-c", "import os, sysconfig; os.stat(os.path.join(sysconfig.get_path('include'), 'Python.h'))"],
     ),
     ("libkrb5-dev", "krb5-config", &["--libs", "gssapi"]),
+    // What the feature `gssapi` is built with.
+    ("libclang-dev", "sh", &["-c", "ls /usr/lib/llvm-*/lib/libclang*.so*"]),
+    ("krb5-kdc", "sh", &["-c", "test -x /usr/sbin/krb5kdc && test -x /usr/sbin/kadmin.local"]),
+    ("faketime", "faketime", &["--version"]),
     // A domain controller on loopback, and the clients that stand beside exconn's own.
     ("samba", "samba", &["--version"]),
     ("samba-dsdb-modules", "sh", &["-c", "ls /usr/lib/*/samba/ldb/samldb.so"]),

@@ -144,7 +144,7 @@ impl Link {
             mechanism,
             credentials: match password {
                 Some(password) => security::Credentials::Password { username, password },
-                None => security::Credentials::System,
+                None => security::Credentials::System { username },
             },
             service: service.unwrap_or_else(|| format!("ldap/{}", connection.target.host)),
             protection,

@@ -111,7 +111,11 @@ impl RemotingConfig {
         let Some(path) = &account.password_file else {
             let by_ticket =
                 matches!(self.authentication, Authentication::Kerberos(_) | Authentication::Negotiate(_));
-            return if by_ticket && cfg!(feature = "gssapi") { Ok(()) } else { Err(ConfigError::NoPassword) };
+            if !by_ticket || !cfg!(feature = "gssapi") {
+                return Err(ConfigError::NoPassword);
+            }
+            let by_system = self.kerberos == KerberosConfig::default();
+            return if by_system { Ok(()) } else { Err(ConfigError::KerberosOfSystem) };
         };
         if account.username.is_empty() {
             return Err(ConfigError::Username);
@@ -181,6 +185,9 @@ pub enum ConfigError {
          a build with the feature gssapi"
     )]
     NoPassword,
+    /// What nobody would heed.
+    #[error("without a password_file Kerberos takes realm and KDCs from krb5.conf: leave them out")]
+    KerberosOfSystem,
     /// Kerberos would not know where to ask.
     #[error(
         "{username:?} has no domain: write DOMAIN\\\\user or user@domain, or say the realm of the account apart from it"

@@ -347,6 +347,10 @@ impl Server<'_> {
 fn http_schemes(authentication: &Authentication) -> &'static [&'static str] {
     match authentication {
         Authentication::Basic(_) => &["Basic"],
+        Authentication::Kerberos(_) => &["Kerberos"],
+        Authentication::Negotiate(_) => &["Negotiate"],
+        // NTLM travels by itself or inside of Negotiate.
+        Authentication::Ntlm(_) => &["NTLM", "Negotiate"],
     }
 }
 

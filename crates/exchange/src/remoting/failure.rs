@@ -47,6 +47,14 @@ impl Setback {
             error => error.into(),
         }
     }
+
+    /// What it means that nothing could be sent. A busy front end may say so while the connection is opened.
+    pub(super) fn of_opening(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Throttled { after } => Self { error, remedy: Remedy::Later(after) },
+            error => error.into(),
+        }
+    }
 }
 
 impl From<ExchangeError> for Setback {

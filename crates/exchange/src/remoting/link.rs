@@ -114,7 +114,7 @@ impl Link {
             mechanism: scheme.mechanism,
             credentials: match &password {
                 Some(password) => Credentials::Password { username, password: password.clone() },
-                None => Credentials::System,
+                None => Credentials::System { username },
             },
             service: self.service.clone(),
             // Where TLS makes sealing needless, SPNEGO's check of its own negotiation still needs the keys for it.

@@ -28,6 +28,8 @@ mod servers;
 mod shell;
 mod sink;
 mod target;
+#[cfg(feature = "untrusted")]
+pub mod untrusted;
 
 pub use authentication::Authentication;
 pub use config::{ConfigError, MAX_IDLE_SESSION, MAX_RUNSPACES, RemotingConfig};

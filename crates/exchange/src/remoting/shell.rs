@@ -191,7 +191,7 @@ impl Shell {
                     self.client.assume_shell();
                     self.gone = true;
                 }
-                Err(error.into())
+                Err(if sent { error.into() } else { Setback::of_opening(error) })
             }
         }
     }

@@ -7,11 +7,14 @@
 )]
 
 mod access;
+mod active_directory;
 mod directory;
 mod equality;
 mod examination;
 mod faults;
 mod front_end;
+#[cfg(feature = "gssapi")]
+mod gssapi;
 mod kerberos;
 mod ntlm;
 mod online;
@@ -19,5 +22,6 @@ mod refusals;
 mod sealing;
 mod servers;
 mod session;
+mod seeds;
 mod setup;
 mod tls;

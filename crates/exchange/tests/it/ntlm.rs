@@ -136,7 +136,7 @@ async fn a_sign_in_is_bound_to_the_tls_connection() {
 }
 
 /// Ends TLS with this certificate (and key) in front of a server, as a load balancer may.
-async fn tls_front_end(file: &std::path::Path, backend: String) -> String {
+pub(crate) async fn tls_front_end(file: &std::path::Path, backend: String) -> String {
     let pem = fs::read(file).unwrap();
     let certificate = CertificateDer::from_pem_slice(&pem).unwrap();
     let key = PrivateKeyDer::from_pem_slice(&pem).unwrap();
@@ -164,7 +164,7 @@ async fn tls_front_end(file: &std::path::Path, backend: String) -> String {
     format!("https://{address}/PowerShell/")
 }
 
-fn hash_of(file: &std::path::Path) -> String {
+pub(crate) fn hash_of(file: &std::path::Path) -> String {
     let certificate = CertificateDer::from_pem_slice(&fs::read(file).unwrap()).unwrap();
     digest(&SHA256, &certificate).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,8 +8,9 @@ use std::{
 };
 
 use exconn_exchange::{ExchangeError, remoting::Authentication};
+use exconn_model::FailureKind;
 use exconn_testkit::{Kdc, Peer};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     equality::{assert_same, expected},
@@ -31,50 +32,71 @@ fn sealed(kdc: &Kdc, url: &str) -> Client {
     client_with(kdc, url, Authentication::Kerberos, PASSWORD, impatient)
 }
 
-#[tokio::test]
-async fn every_fault_is_told_as_without_sealing() {
-    let kdc = realm();
-    let sealing = like_exchange(&kdc);
-    let plain = setup::peer(&["--count", "300"]);
-    let clients = [(&sealing, sealed(&kdc, sealing.url())), (&plain, Client::with(plain.url(), impatient))];
-    for kind in [
-        "truncate-xml",
-        "drop-connection",
-        "shell-gone",
-        "error-midway",
-        "bad-clixml",
-        "deep-object",
-        "never-ends",
-        "quota",
-        "http-503",
-        "wrong-auth",
-    ] {
-        let mut told = Vec::new();
-        for (peer, client) in &clients {
-            let at = if matches!(kind, "quota" | "http-503" | "wrong-auth") { 3 } else { 100 };
-            peer.fault(&json!({"kind": kind, "at": at, "ms": 400}));
-            let error = client.failure().await;
-            assert!(peer.stats()["faults_fired"][kind].as_u64() > Some(0), "{kind}");
-            told.push(error.kind());
-            // A refused password rests, and a load quota ends.
+/// A sealed connection and one that is not, in front of the same devices.
+struct Pair {
+    _kdc: Kdc,
+    sides: [(Peer, Client); 2],
+}
+
+impl Pair {
+    fn new() -> Self {
+        let kdc = realm();
+        let sealing = like_exchange(&kdc);
+        let plain = setup::peer(&["--count", "300"]);
+        let clients = [sealed(&kdc, sealing.url()), Client::with(plain.url(), impatient)];
+        let [of_sealing, of_plain] = clients;
+        Self { _kdc: kdc, sides: [(sealing, of_sealing), (plain, of_plain)] }
+    }
+
+    /// What a listing comes to on either side under a fault, and that the next one is whole again.
+    async fn come_to(&self, fault: &Value) -> [Result<usize, FailureKind>; 2] {
+        let mut come_to = Vec::new();
+        for (peer, client) in &self.sides {
+            peer.fault(fault);
+            let listed = client.all().await.map(|devices| devices.len()).map_err(|error| error.kind());
+            let fired = &peer.stats()["faults_fired"][fault["kind"].as_str().unwrap()];
+            assert!(fired.as_u64() > Some(0), "{fault}");
+            come_to.push(listed);
+            // A refused password rests.
             client.clock.advance(Duration::from_secs(3600));
             no_shell_is_left(peer).await;
             peer.reset();
-            setup::wait(|| async { client.all().await.is_ok_and(|devices| devices.len() == 300) }).await;
-        }
-        assert_eq!(told[0], told[1], "{kind}");
-    }
-    for kind in ["slow", "unknown-properties", "duplicate-fragment", "empty", "huge-object"] {
-        let mut told = Vec::new();
-        for (peer, client) in &clients {
-            peer.fault(&json!({"kind": kind, "at": 100, "ms": 5}));
-            told.push(client.all().await.map(|devices| devices.len()).map_err(|error| error.kind()));
+            assert_eq!(client.all().await.unwrap().len(), 300, "{fault}");
             no_shell_is_left(peer).await;
-            peer.reset();
         }
-        assert_eq!(told[0], told[1], "{kind}");
+        come_to.try_into().unwrap()
     }
-    assert_same(&clients[0].1.all().await.unwrap(), &expected(&sealing));
+}
+
+#[tokio::test]
+async fn faults_of_a_listing_are_told_as_without_sealing() {
+    let pair = Pair::new();
+    for kind in ["truncate-xml", "drop-connection", "shell-gone", "error-midway", "bad-clixml", "deep-object"]
+    {
+        let [sealed, plain] = pair.come_to(&json!({"kind": kind, "at": 100, "times": 0})).await;
+        assert!(sealed.is_err() && sealed == plain, "{kind}: {sealed:?}, {plain:?}");
+    }
+    for kind in ["slow", "unknown-properties", "duplicate-fragment", "empty", "huge-object", "never-ends"] {
+        let [sealed, plain] = pair.come_to(&json!({"kind": kind, "at": 100, "ms": 5})).await;
+        assert_eq!(sealed, plain, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn faults_of_a_request_are_told_as_without_sealing() {
+    let pair = Pair::new();
+    for kind in ["quota", "http-503"] {
+        for at in [0, 3] {
+            let [sealed, plain] = pair.come_to(&json!({"kind": kind, "at": at, "ms": 400})).await;
+            assert_eq!((sealed, plain), (Ok(300), Ok(300)), "{kind} at {at}");
+        }
+    }
+    for at in [0, 3] {
+        let [sealed, plain] = pair.come_to(&json!({"kind": "wrong-auth", "at": at})).await;
+        // The KDC has accepted the password that the server does not want.
+        assert_eq!(sealed, Err(FailureKind::SignInRefused));
+        assert_eq!(plain, Err(FailureKind::CredentialsRefused));
+    }
 }
 
 /// Someone in between: what `meddle` makes of the n-th answer goes on to the client.

@@ -104,6 +104,8 @@ fn provision(options: &DomainOptions, data: &Path) {
         &format!("--objectdn={}", base(options)),
         &format!("--sddl=(A;CI;RPLCLORC;;;{sid})"),
     ]);
+    // A controller that runs gives itself this name some time later, and tests would not wait for it.
+    tool(&["spn", "add", &format!("ldap/dc1.{}", options.realm.to_lowercase()), "DC1$"]);
     // Keys of AES are made when a password is set, and only for an account that is marked.
     for (user, password) in [(Domain::USER, Domain::PASSWORD), ("Administrator", Domain::ADMIN_PASSWORD)] {
         let ldif = format!(
