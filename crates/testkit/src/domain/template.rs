@@ -104,6 +104,9 @@ fn provision(options: &DomainOptions, data: &Path) {
         &format!("--objectdn={}", base(options)),
         &format!("--sddl=(A;CI;RPLCLORC;;;{sid})"),
     ]);
+    // What a controller that runs longer than a test would give itself.
+    let host = format!("dc1.{}", options.realm.to_lowercase());
+    tool(&["spn", "add", &format!("ldap/{host}"), "DC1$"]);
     // Keys of AES are made when a password is set, and only for an account that is marked.
     for (user, password) in [(Domain::USER, Domain::PASSWORD), ("Administrator", Domain::ADMIN_PASSWORD)] {
         let ldif = format!(
