@@ -6,7 +6,7 @@ use exconn_exchange_sim::Organisation;
 use exconn_model::{
     Clock, ConnectorChange, ConnectorDraft, ConnectorId, ConnectorStatus, DeviceId, Entropy, RunId,
 };
-use exconn_store::{DeviceRow, StageEnd, StoreError};
+use exconn_store::{DeviceRow, StageEnd, StagedChange, StoreError};
 
 use crate::{service::Service, system::System};
 
@@ -30,7 +30,8 @@ async fn stage(service: &Service, count: u64) -> Result<(), StoreError> {
     for first in (0..count).step_by(BATCH as usize) {
         let numbers = first..count.min(first + BATCH);
         let rows = numbers.filter_map(|number| organisation.device(number));
-        let rows = rows.map(|observed| DeviceRow { id: DeviceId(System.uuid()), observed });
+        let rows =
+            rows.map(|observed| StagedChange::Present(DeviceRow { id: DeviceId(System.uuid()), observed }));
         store.stage(&lease, rows.collect()).await?;
     }
     let observed = ConnectorChange {

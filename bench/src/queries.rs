@@ -12,7 +12,7 @@ use exconn_odata::{
     options::{self, Purpose},
     query::{After, Query},
 };
-use exconn_store::{DeviceRow, SqliteOptions, SqliteStore, StageEnd, Store};
+use exconn_store::{DeviceRow, SqliteOptions, SqliteStore, StageEnd, StagedChange, Store};
 use uuid::Uuid;
 
 use crate::{report::Section, system::System};
@@ -121,7 +121,7 @@ async fn fill(store: &SqliteStore, count: u128) -> Result<(), String> {
     store.apply_stage(&lease, end).await.map(drop).map_err(text)
 }
 
-fn device(number: u128, count: u128) -> DeviceRow {
+fn device(number: u128, count: u128) -> StagedChange {
     // An odd factor mixes the numbers without a repetition.
     let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     let shuffled = mixed >> 64;
@@ -141,7 +141,7 @@ fn device(number: u128, count: u128) -> DeviceRow {
         first_sync: Some(CONTEXT.now.before(Duration::from_secs(age))),
         ..ObservedDevice::default()
     };
-    DeviceRow { id: DeviceId(Uuid::from_u128(mixed)), observed }
+    StagedChange::Present(DeviceRow { id: DeviceId(Uuid::from_u128(mixed)), observed })
 }
 
 fn query(filter: Option<&str>, order: &str) -> Result<Query, String> {

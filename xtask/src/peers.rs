@@ -22,7 +22,7 @@ const NODE_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
 /// Debian packages without which the requirements cannot be installed or a test not run, each with a probe that tells whether
 /// what it brings is there.
-const PACKAGES: [(&str, &str, &[&str]); 11] = [
+const PACKAGES: [(&str, &str, &[&str]); 14] = [
     ("curl", "curl", &["--version"]),
     ("gcc", "cc", &["--version"]),
     ("python3-venv", "python3", &["-c", "import venv, ensurepip"]),
@@ -36,9 +36,13 @@ const PACKAGES: [(&str, &str, &[&str]); 11] = [
     ("samba", "samba", &["--version"]),
     ("samba-dsdb-modules", "sh", &["-c", "ls /usr/lib/*/samba/ldb/samldb.so"]),
     ("samba-vfs-modules", "sh", &["-c", "ls /usr/lib/*/samba/vfs/acl_xattr.so"]),
-    ("krb5-user", "klist", &["-V"]),
     ("ldap-utils", "ldapsearch", &["-VV"]),
     ("ldb-tools", "ldbadd", &["--help"]),
+    // What the feature `gssapi` is built with.
+    ("libclang-dev", "sh", &["-c", "ls /usr/lib/llvm-*/lib/libclang*.so*"]),
+    ("krb5-kdc", "sh", &["-c", "test -x /usr/sbin/krb5kdc && test -x /usr/sbin/kadmin.local"]),
+    ("krb5-user", "sh", &["-c", "command -v kinit"]),
+    ("faketime", "faketime", &["--version"]),
 ];
 
 /// The Python of the peers' own environment below `target/`, made or brought up to date if need be. Node.js comes from a

@@ -62,6 +62,11 @@ pub(crate) enum Command {
     /// Read who did what
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Try everything that the configuration names, and say what to change where it fails; reads only
+    #[command(
+        after_help = "Ends with 1 if a step fails.\n\nExample:\n    exconn doctor --config /etc/exconn/exconn.toml"
+    )]
+    Doctor(DoctorArgs),
     /// Check the configuration, or print its schema
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -115,6 +120,21 @@ pub(crate) struct ServeArgs {
     /// PEM file with the certificate's private key
     #[arg(long, requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Configuration file (TOML)
+    #[arg(long, env = "EXCONN_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Try this connection only
+    #[arg(long, value_name = "NAME")]
+    pub(crate) connection: Option<String>,
+    /// Print the rights that exconn needs at Exchange and in the directory, as commands to give them, and try nothing
+    #[arg(long)]
+    pub(crate) rights: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// Who may call the API.
@@ -189,6 +209,14 @@ pub(crate) enum ConnectorsCommand {
         /// The connector's id
         id: String,
     },
+    /// Try a connector's connection to Exchange step by step; reads only. Ends with 1 if a step fails
+    #[command(after_help = "Example:\n    exconn connectors test ID")]
+    Test {
+        /// The connector's id
+        id: String,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Sync a connector's devices
     #[command(after_help = "Example:\n    exconn connectors sync ID --type full --wait")]
     Sync {
@@ -233,6 +261,24 @@ pub(crate) enum DevicesCommand {
         /// Form of the output
         #[arg(long, value_enum, default_value_t = ListFormat::Table)]
         output: ListFormat,
+    },
+    /// Have Exchange let a device read mail, whatever its rules say
+    #[command(after_help = "Example:\n    exconn devices allow ID")]
+    Allow {
+        /// The device's id
+        id: String,
+    },
+    /// Have Exchange keep a device out, whatever its rules say
+    #[command(after_help = "Example:\n    exconn devices block ID")]
+    Block {
+        /// The device's id
+        id: String,
+    },
+    /// Take a device's exemption away: rules and the organisation's default decide
+    #[command(after_help = "Example:\n    exconn devices by-rule ID")]
+    ByRule {
+        /// The device's id
+        id: String,
     },
     /// Show one device
     #[command(after_help = "Example:\n    exconn devices get ID --output json")]

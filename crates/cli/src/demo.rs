@@ -78,6 +78,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, CliError> {
             name: NAME.to_owned(),
             server: Some(format!("ex01.{DOMAIN}")),
             connector_type: ConnectorType::OnPremises,
+            primary_smtp_address: None,
             fingerprint: "demo".to_owned(),
         },
         exchange: Arc::new(exchange),

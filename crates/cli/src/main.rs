@@ -4,10 +4,13 @@ mod args;
 mod client;
 mod commands;
 mod config;
+mod connect;
 mod demo;
+mod doctor;
 mod failure;
 mod logging;
 mod output;
+mod registry;
 mod renewal;
 mod serve;
 mod service;
@@ -58,6 +61,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command {
         Command::Demo(args) => return demo::run(args).await,
         Command::Serve(args) => return serve::run(args).await,
+        Command::Doctor(args) => return doctor::run(args).await,
         Command::Token(command) => commands::token::run(command)?,
         Command::Config(command) => commands::config::run(command)?,
         Command::Connectors(command) => {

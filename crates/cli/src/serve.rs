@@ -1,18 +1,16 @@
 //! `exconn serve`.
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
-use exconn_exchange::remoting::RemotingExchange;
 use exconn_server::auth::check_issuers;
-use exconn_store::ConnectionIdentity;
 
 use crate::{
     args::{AuthMode, ServeArgs},
-    config::{self, Config, ConfigError, ConnectionConfig},
+    config::{self, Config, ConfigError},
+    connect::connect,
     failure::CliError,
-    service::{Connection, Service, ServiceSettings},
+    service::{Service, ServiceSettings},
     shutdown,
-    system::{SystemClock, SystemEntropy},
 };
 
 /// Serves until the operating system asks for the end.
@@ -33,7 +31,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, CliError> {
     if !config.authenticated && !config.issuers.is_empty() {
         return Err(ConfigError::IssuersWithoutAuthentication.into());
     }
-    let connections = config.connections.into_iter().map(connection).collect::<Result<Vec<_>, _>>()?;
+    let connections = config.connections.into_iter().map(connect).collect::<Result<Vec<_>, _>>()?;
     let mut service = Service::open(ServiceSettings {
         data: config.data,
         listen: config.listen,
@@ -55,29 +53,11 @@ pub(crate) async fn run(args: ServeArgs) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A connection whose files were read once, so that mistakes show at the start.
-fn connection(config: ConnectionConfig) -> Result<Connection, ConfigError> {
-    let fingerprint = config.fingerprint();
-    let exchange = RemotingExchange::new(config.remoting, Arc::new(SystemEntropy), Arc::new(SystemClock))
-        .map_err(|error| ConfigError::Connection { name: config.name.clone(), reason: error.to_string() })?;
-    Ok(Connection {
-        identity: ConnectionIdentity {
-            name: config.name,
-            server: config.server,
-            connector_type: config.connector_type,
-            fingerprint,
-        },
-        exchange: Arc::new(exchange),
-        intervals: config.intervals,
-        guard: config.guard,
-    })
-}
-
 /// Checks what only starting would show: the files that connections name.
 pub(crate) fn check(config: Config) -> Result<(), ConfigError> {
     if !config.authenticated && !config.issuers.is_empty() {
         return Err(ConfigError::IssuersWithoutAuthentication);
     }
     check_issuers(config.issuers)?;
-    config.connections.into_iter().try_for_each(|one| connection(one).map(drop))
+    config.connections.into_iter().try_for_each(|one| connect(one).map(drop))
 }

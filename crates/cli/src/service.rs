@@ -1,11 +1,17 @@
 //! A running service: store, agents and API put together. `serve` and `demo` differ only in what they pass in.
 
-use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use exconn_exchange::Exchange;
-use exconn_model::{Clock, ConnectorId, Entropy, TenantId};
+use exconn_model::{Clock, Entropy, TenantId};
 use exconn_server::{
-    AgentRegistry, App, AppConfig, AppError, Cors, ServeError, ThrottleLimits, TrustedProxies,
+    App, AppConfig, AppError, Cors, ServeError, ThrottleLimits, TrustedProxies,
     auth::{
         Authentication, IssueError, IssuerError, Keyring, KeyringError, Permission, TokenKind, TokenRequest,
         TrustedIssuer, issue_token,
@@ -14,11 +20,14 @@ use exconn_server::{
     tls::{self, Tls, TlsError},
 };
 use exconn_store::{ConnectionIdentity, SqliteOptions, SqliteStore, Store, StoreError};
-use exconn_sync::{Agent, AgentSettings, Signals, plan::Guard, schedule::Intervals};
+use exconn_sync::{Agent, AgentSettings, Signals, StatisticsSettings, plan::Guard, schedule::Intervals};
 use tokio::{net::TcpListener, task::JoinSet};
 
-use crate::renewal::Renewal;
-use crate::system::{SystemClock, SystemEntropy};
+use crate::{
+    registry::Registry,
+    renewal::Renewal,
+    system::{SystemClock, SystemEntropy},
+};
 
 /// How long a run stays with a process that gives no sign of life.
 const LEASE: Duration = Duration::from_secs(30);
@@ -56,6 +65,7 @@ pub(crate) struct Connection {
     pub(crate) identity: ConnectionIdentity,
     pub(crate) exchange: Arc<dyn Exchange>,
     pub(crate) intervals: Intervals,
+    pub(crate) statistics: StatisticsSettings,
     pub(crate) guard: Guard,
 }
 
@@ -98,6 +108,7 @@ pub(crate) struct Service {
     renewal: Renewal,
     app: App,
     signals: Signals,
+    registry: Arc<Registry>,
     agents: JoinSet<()>,
 }
 
@@ -139,10 +150,11 @@ impl Service {
         config.trusted_proxies = trusted_proxies;
         config.throttle = throttle;
         config.cors = cors;
-        let registry = Arc::new(Registry(signals.clone()));
-        let app = App::new(store.clone(), clock, entropy, authentication, config, registry)?;
+        let registry = Arc::new(Registry::new(signals.clone()));
+        let app = App::new(store.clone(), clock, entropy, authentication, config, registry.clone())?;
         let renewal = Renewal::new(tls.clone());
-        Ok(Self { store, keyring, listener, address, tls, renewal, app, signals, agents: JoinSet::new() })
+        let agents = JoinSet::new();
+        Ok(Self { store, keyring, listener, address, tls, renewal, app, signals, registry, agents })
     }
 
     /// Where the service listens, as the base of URLs.
@@ -177,10 +189,12 @@ impl Service {
     /// Keeps an Exchange organisation in sync from now on.
     pub(crate) fn connect(&mut self, connection: Connection) {
         let entropy = SystemEntropy;
+        self.registry.add(&connection.identity.name, connection.exchange.clone());
         let agent = Agent {
             tenant: self.keyring.tenant(),
             settings: AgentSettings {
                 intervals: connection.intervals,
+                statistics: connection.statistics,
                 guard: connection.guard,
                 lease: LEASE,
                 heartbeat: HEARTBEAT,
@@ -210,22 +224,8 @@ impl Service {
     }
 }
 
-/// What the API asks of the agents of this process.
-#[derive(Debug)]
-struct Registry(Signals);
-
-impl AgentRegistry for Registry {
-    fn wake(&self, connector: ConnectorId) {
-        self.0.wake(connector);
-    }
-
-    fn is_served(&self, connector: ConnectorId) -> bool {
-        self.0.is_served(connector)
-    }
-}
-
 /// Creates the data directory for its owner alone; one that exists stays as it is.
-fn create_private(path: &PathBuf) -> io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -305,6 +305,7 @@ impl Shared {
                 code: Some(2_150_858_778),
                 subcode: "InvalidResourceURI".into(),
                 reason: format!("The resource URI {} was not found.", request.resource_uri),
+                ..WireFault::default()
             });
         }
         let (id, now) = (request.shell_id.clone().unwrap_or_else(|| self.entropy.uuid().to_string()), now());
@@ -318,6 +319,7 @@ impl Shared {
                 reason: format!(
                     "This user is allowed a maximum number of {MAX_SHELLS} concurrent shells, which has been exceeded."
                 ),
+                ..WireFault::default()
             });
         }
         shells.insert(id.clone(), Arc::new(Mutex::new(shell)));
@@ -335,11 +337,17 @@ fn gone(shell_id: &str) -> WireFault {
         code: Some(2_150_858_843),
         subcode: "InvalidSelectors".into(),
         reason: format!("The shell {shell_id} was not found on the server."),
+        ..WireFault::default()
     }
 }
 
 fn broken(error: &dyn std::error::Error) -> WireFault {
-    WireFault { code: Some(2_150_858_752), subcode: "InvalidParameter".into(), reason: error.to_string() }
+    WireFault {
+        code: Some(2_150_858_752),
+        subcode: "InvalidParameter".into(),
+        reason: error.to_string(),
+        ..WireFault::default()
+    }
 }
 
 fn plain(status: StatusCode) -> Reply {

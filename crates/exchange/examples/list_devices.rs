@@ -1,5 +1,5 @@
 //! Lists the devices of an Exchange organisation and says what that cost:
-//! `list_devices URL USER PASSWORD_FILE [TIMES]`, a line for each listing.
+//! `list_devices URL USER PASSWORD_FILE [TIMES [basic|kerberos|negotiate|ntlm [KDC]]]`, a line for each listing.
 #![expect(clippy::disallowed_methods, reason = "it measures time on the machine that it runs on")]
 
 use std::{error::Error, fs, sync::Arc, time::Instant};
@@ -34,11 +34,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (Some(url), Some(username), Some(password_file)) =
         (arguments.next(), arguments.next(), arguments.next())
     else {
-        return Err("usage: list_devices URL USER PASSWORD_FILE [TIMES]".into());
+        let usage = "list_devices URL USER PASSWORD_FILE [TIMES [basic|kerberos|negotiate|ntlm [KDC]]]";
+        return Err(format!("usage: {usage}").into());
     };
     let times = arguments.next().map_or(Ok(1), |times| times.parse())?;
     let account = Account::new(username, password_file);
-    let config = RemotingConfig::new(url, Authentication::Basic(account));
+    let method = match arguments.next().as_deref() {
+        None | Some("basic") => Authentication::Basic,
+        Some("kerberos") => Authentication::Kerberos,
+        Some("negotiate") => Authentication::Negotiate,
+        Some("ntlm") => Authentication::Ntlm,
+        Some(other) => return Err(format!("there is no authentication {other:?}").into()),
+    };
+    let mut config = RemotingConfig::new(url, method(account));
+    config.kerberos.kdcs = arguments.collect();
     let exchange = RemotingExchange::new(config, Arc::new(Machine), Arc::new(Machine))?;
     for _ in 0..times {
         let (started, cpu_before) = (Instant::now(), user_seconds()?);

@@ -67,6 +67,15 @@ pub enum ExchangeError {
         /// What is known of the difference.
         reason: String,
     },
+    /// The application was not signed in for another reason than a wrong or expired secret: it, its tenant or its
+    /// certificate is not known, or it is disabled. What is registered decides, so each try may go better.
+    #[error("{endpoint} does not sign the application in: {reason}")]
+    ApplicationRefused {
+        /// Host and port.
+        endpoint: String,
+        /// What the sign-in service said.
+        reason: String,
+    },
     /// The domain knows no service of the name that the address leads to.
     #[error("the domain knows no service {principal}")]
     ServiceUnknown {
@@ -90,8 +99,8 @@ pub enum ExchangeError {
         /// Why.
         reason: String,
     },
-    /// The address answers, but not as Exchange's remote PowerShell does.
-    #[error("{url} is not an Exchange remote PowerShell address: {reason}")]
+    /// The address answers, but not as Exchange does.
+    #[error("{url} does not answer as Exchange does: {reason}")]
     WrongEndpoint {
         /// The address.
         url: String,
@@ -111,6 +120,26 @@ pub enum ExchangeError {
     Throttled {
         /// How long.
         after: Duration,
+    },
+    /// The account has as many shells open at the server as it may.
+    #[error(
+        "the account has as many shells open at {endpoint} as it may{}: close its other sessions, give exconn an account of \
+         its own, or raise PowerShellMaxConcurrency of its throttling policy",
+        limit.map(|limit| format!(" ({limit})")).unwrap_or_default()
+    )]
+    ShellLimit {
+        /// Host and port.
+        endpoint: String,
+        /// How many it may have, if the server said.
+        limit: Option<u32>,
+    },
+    /// All of exconn's own runspaces at this organisation are busy.
+    #[error("all {limit} runspaces of this connection were busy for {} s", waited.as_secs())]
+    RunspacesBusy {
+        /// How many there are.
+        limit: usize,
+        /// How long a free one was waited for.
+        waited: Duration,
     },
     /// The answer broke the protocol or one of its bounds.
     #[error("the answer broke the protocol: {reason}")]
@@ -134,15 +163,17 @@ impl ExchangeError {
             Self::Tls { .. } => FailureKind::Tls,
             Self::CredentialsRefused { .. }
             | Self::CredentialsHeld { .. }
-            | Self::TicketRefused { .. }
             | Self::PasswordUnavailable { .. } => FailureKind::CredentialsRefused,
+            Self::TicketRefused { .. } | Self::ApplicationRefused { .. } => FailureKind::SignInRefused,
             Self::PasswordExpired { .. } => FailureKind::PasswordExpired,
             Self::AccountLocked { .. } => FailureKind::AccountLocked,
             Self::ClockSkew { .. } => FailureKind::ClockSkew,
             Self::ServiceUnknown { .. } => FailureKind::ServiceUnknown,
             Self::WrongEndpoint { .. } => FailureKind::WrongEndpoint,
             Self::NotPermitted { .. } | Self::ReadOnly => FailureKind::NotPermitted,
-            Self::Throttled { .. } => FailureKind::Throttled,
+            Self::Throttled { .. } | Self::ShellLimit { .. } | Self::RunspacesBusy { .. } => {
+                FailureKind::Throttled
+            }
             Self::ProtocolViolated { .. } => FailureKind::ProtocolViolated,
             Self::EndedEarly { .. } | Self::CookieRefused { .. } => FailureKind::EndedEarly,
         }

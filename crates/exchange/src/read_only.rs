@@ -45,4 +45,8 @@ impl Exchange for ReadOnly {
     async fn examine(&self, report: &mut dyn Report) {
         self.0.examine(report).await;
     }
+
+    async fn close(&self) {
+        self.0.close().await;
+    }
 }

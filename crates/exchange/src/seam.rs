@@ -53,6 +53,10 @@ pub trait Exchange: Debug + Send + Sync {
 
     /// Tries the connection step by step and reports each. Reads only; ends at the first step that the others build on.
     async fn examine(&self, report: &mut dyn Report);
+
+    /// Gives back what is held at the server between two questions. For the end of the process; a later question takes it
+    /// again.
+    async fn close(&self) {}
 }
 
 /// A listing under way. Devices are fetched when they are asked for, so a slow reader slows Exchange down instead of

@@ -1,64 +1,11 @@
 use uuid::Uuid;
 
 use crate::{
-    ConnectorId, DeviceId, GraphEnum, Timestamp,
+    AccessState, AccessStateReason, ConnectorId, DeviceId, DeviceStatistics, GraphEnum, Timestamp,
+    access::access,
     enumeration::graph_enum,
     schema::{self, Entity, EntityType, Value},
 };
-
-graph_enum! {
-    /// Whether Exchange lets a device read mail.
-    AccessState as "deviceManagementExchangeAccessState" {
-        /// No access state was found.
-        None = 0 "none",
-        /// Not decided yet, or a state that the Graph has no name for.
-        Unknown = 1 "unknown",
-        /// The device has access.
-        Allowed = 2 "allowed",
-        /// The device is refused.
-        Blocked = 3 "blocked",
-        /// The device waits for a person's decision.
-        Quarantined = 4 "quarantined",
-    }
-}
-
-graph_enum! {
-    /// Why Exchange decided so. The number 11 does not exist in the metadata.
-    AccessStateReason as "deviceManagementExchangeAccessStateReason" {
-        /// No reason was found.
-        None = 0 "none",
-        /// Exchange gave no reason.
-        Unknown = 1 "unknown",
-        /// The organisation's default.
-        ExchangeGlobalRule = 2 "exchangeGlobalRule",
-        /// A personal exemption of the mailbox.
-        ExchangeIndividualRule = 3 "exchangeIndividualRule",
-        /// A device access rule.
-        ExchangeDeviceRule = 4 "exchangeDeviceRule",
-        /// A mailbox that is being upgraded.
-        ExchangeUpgrade = 5 "exchangeUpgrade",
-        /// The mailbox policy.
-        ExchangeMailboxPolicy = 6 "exchangeMailboxPolicy",
-        /// Any other reason of Exchange, for instance its automatic blocks.
-        Other = 7 "other",
-        /// The device is compliant.
-        Compliant = 8 "compliant",
-        /// The device is not compliant.
-        NotCompliant = 9 "notCompliant",
-        /// The device is not enrolled.
-        NotEnrolled = 10 "notEnrolled",
-        /// The device's location is unknown.
-        UnknownLocation = 12 "unknownLocation",
-        /// A second factor is required.
-        MfaRequired = 13 "mfaRequired",
-        /// An access policy of the directory blocks it.
-        AzureAdBlockDueToAccessPolicy = 14 "azureADBlockDueToAccessPolicy",
-        /// The password is known to others.
-        CompromisedPassword = 15 "compromisedPassword",
-        /// The device is not known with its managed app.
-        DeviceNotKnownWithManagedApp = 16 "deviceNotKnownWithManagedApp",
-    }
-}
 
 graph_enum! {
     /// Who manages a device. exconn discovers devices of Exchange ActiveSync alone.
@@ -150,8 +97,19 @@ pub struct MobileDevice {
     pub id: DeviceId,
     /// The connector that found it.
     pub connector: ConnectorId,
-    /// What Exchange said.
+    /// What a listing said.
     pub observed: ObservedDevice,
+    /// What its mailbox said, once it was asked.
+    pub statistics: Option<LearnedStatistics>,
+}
+
+/// Statistics and when they were learned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LearnedStatistics {
+    /// When the mailbox was asked.
+    pub learned: Timestamp,
+    /// What it said. Its access state is gone once a listing brought a newer one.
+    pub statistics: DeviceStatistics,
 }
 
 /// What `GET /deviceManagement/managedDevices` shows of a partnership.
@@ -177,9 +135,12 @@ pub const MANAGED_DEVICE: EntityType = EntityType::read_only(
         schema::text("userDisplayName", "Name of the mailbox that the device syncs with."),
         schema::text(
             "userPrincipalName",
-            "The user's sign-in name; Exchange does not tell it, so it is null.",
+            "The user's sign-in name; null where the connection has no way to tell it.",
         ),
-        schema::text("emailAddress", "The user's address; Exchange does not tell it, so it is null."),
+        schema::text(
+            "emailAddress",
+            "The mailbox's primary address; null where the connection has no way to tell it.",
+        ),
         schema::enumeration(
             "exchangeAccessState",
             AccessState::TYPE,
@@ -188,7 +149,8 @@ pub const MANAGED_DEVICE: EntityType = EntityType::read_only(
         schema::enumeration("exchangeAccessStateReason", AccessStateReason::TYPE, "Why Exchange decided so."),
         schema::moment(
             "exchangeLastSuccessfulSyncDateTime",
-            "When the device last reached Exchange; 0001-01-01T00:00:00Z, since a listing does not tell it.",
+            "When the device last synced with Exchange, as its mailbox said when it was asked last; \
+             0001-01-01T00:00:00Z if that is not known.",
         ),
     ],
 );
@@ -212,11 +174,25 @@ impl Entity for MobileDevice {
             10 => Value::text(observed.telephone_number.as_deref()),
             11 => Value::text(observed.mobile_operator.as_deref()),
             12 => Value::text(observed.mailbox_name()),
-            15 => Value::Enum(AccessState::TYPE, observed.graph_access_state().number()),
-            16 => Value::Enum(AccessStateReason::TYPE, observed.graph_access_state_reason().number()),
-            17 => Value::Timestamp(Timestamp::UNSET),
+            13 => Value::text(observed.user_principal_name.as_deref()),
+            14 => Value::text(observed.email_address.as_deref()),
+            15 => Value::Enum(AccessState::TYPE, self.access().0.number()),
+            16 => Value::Enum(AccessStateReason::TYPE, self.access().1.number()),
+            17 => Value::Timestamp(self.last_success().unwrap_or(Timestamp::UNSET)),
             _ => Value::Null,
         }
+    }
+}
+
+impl MobileDevice {
+    /// Whether Exchange lets the device in, and why: the mailbox's word, which is the newer one, before the listing's.
+    pub fn access(&self) -> (AccessState, AccessStateReason) {
+        access(&self.observed, self.statistics.as_ref().map(|learned| &learned.statistics))
+    }
+
+    /// When the device last synced with Exchange, if its mailbox said so.
+    pub fn last_success(&self) -> Option<Timestamp> {
+        self.statistics.as_ref()?.statistics.last_success
     }
 }
 
@@ -262,31 +238,6 @@ impl ObservedDevice {
         };
         let end = identity.char_indices().map(|(at, _)| at).find(is_container)?;
         non_empty(&identity[..end])
-    }
-
-    /// `DeviceAccessState` as the Graph names it. A device in discovery is `unknown`: Exchange has not decided.
-    pub fn graph_access_state(&self) -> AccessState {
-        match self.access_state.as_deref() {
-            None => AccessState::None,
-            Some("Allowed") => AccessState::Allowed,
-            Some("Blocked") => AccessState::Blocked,
-            Some("Quarantined") => AccessState::Quarantined,
-            Some(_) => AccessState::Unknown,
-        }
-    }
-
-    /// `DeviceAccessStateReason` as the Graph names it; Exchange's automatic blocks are `other`.
-    pub fn graph_access_state_reason(&self) -> AccessStateReason {
-        match self.access_state_reason.as_deref() {
-            None => AccessStateReason::None,
-            Some("Unknown") => AccessStateReason::Unknown,
-            Some("Global") => AccessStateReason::ExchangeGlobalRule,
-            Some("Individual") => AccessStateReason::ExchangeIndividualRule,
-            Some("DeviceRule") => AccessStateReason::ExchangeDeviceRule,
-            Some("Upgrade") => AccessStateReason::ExchangeUpgrade,
-            Some("Policy") => AccessStateReason::ExchangeMailboxPolicy,
-            Some(_) => AccessStateReason::Other,
-        }
     }
 }
 
@@ -356,16 +307,5 @@ mod tests {
         ] {
             assert_eq!(with(|d| d.identity = Some(identity.into())).mailbox(), mailbox, "{identity}");
         }
-    }
-
-    #[test]
-    fn unnamed_states_and_reasons_stay_honest() {
-        let device = with(|d| {
-            d.access_state = Some("DeviceDiscovery".into());
-            d.access_state_reason = Some("CommandFrequency".into());
-        });
-        assert_eq!(device.graph_access_state(), AccessState::Unknown);
-        assert_eq!(device.graph_access_state_reason(), AccessStateReason::Other);
-        assert_eq!(ObservedDevice::default().graph_access_state(), AccessState::None);
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! Nothing here does I/O, reads a clock or draws a random number: both come in as [`Clock`] and [`Entropy`].
 
+mod access;
 mod ambient;
 mod application;
 mod audit;
 mod connector;
 mod device;
 mod enumeration;
+mod examination;
 mod ids;
 mod management;
 mod observation;
@@ -15,6 +17,7 @@ mod run;
 pub mod schema;
 mod timestamp;
 
+pub use access::{AccessState, AccessStateReason, access};
 pub use ambient::{Clock, Entropy};
 pub use application::{
     Application, ApplicationChange, Credential, CredentialKey, CredentialKind, MAX_CREDENTIALS, SecretDigest,
@@ -24,10 +27,10 @@ pub use connector::{
     CONNECTOR, Connector, ConnectorChange, ConnectorDraft, ConnectorStatus, ConnectorType, MAX_TEXT, SyncType,
 };
 pub use device::{
-    AccessState, AccessStateReason, MANAGED_DEVICE, ManagementAgent, MobileDevice, ObservedDevice,
-    Organization,
+    LearnedStatistics, MANAGED_DEVICE, ManagementAgent, MobileDevice, ObservedDevice, Organization,
 };
 pub use enumeration::GraphEnum;
+pub use examination::{Finding, Step};
 pub use ids::{ApplicationId, AuditId, ConnectorId, CredentialId, DeviceId, NotAnId, RunId, TenantId};
 pub use management::{
     DEVICE_MANAGEMENT, DeviceManagement, DeviceOverview, GRAPH_SERVICE, MANAGED_DEVICE_OVERVIEW,

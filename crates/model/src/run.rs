@@ -54,6 +54,8 @@ pub enum FailureKind {
     Tls,
     /// User or password was refused.
     CredentialsRefused,
+    /// The sign-in was refused for another reason than a wrong password or secret.
+    SignInRefused,
     /// The password was right once and has expired, or must be changed.
     PasswordExpired,
     /// The account is locked, disabled or expired, or may not sign in now.
@@ -82,10 +84,11 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// All kinds.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unreachable,
         Self::Tls,
         Self::CredentialsRefused,
+        Self::SignInRefused,
         Self::PasswordExpired,
         Self::AccountLocked,
         Self::ClockSkew,
@@ -106,6 +109,7 @@ impl FailureKind {
             Self::Unreachable => "unreachable",
             Self::Tls => "tls",
             Self::CredentialsRefused => "credentialsRefused",
+            Self::SignInRefused => "signInRefused",
             Self::PasswordExpired => "passwordExpired",
             Self::AccountLocked => "accountLocked",
             Self::ClockSkew => "clockSkew",
@@ -130,13 +134,14 @@ impl FailureKind {
 /// How many devices a run saw and what that means against the stored ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SyncCounts {
-    /// Devices that Exchange listed so far.
+    /// Devices that Exchange listed as present so far.
     pub seen: u64,
     /// Of those, not stored before.
     pub added: u64,
     /// Of those, stored with other values.
     pub changed: u64,
-    /// Stored ones that a complete listing did not name. Known at the end only.
+    /// Stored ones that a listing of changes named as removed, or that a complete listing did not name; the latter are known
+    /// at the end only.
     pub removed: u64,
 }
 

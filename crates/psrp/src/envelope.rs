@@ -70,6 +70,8 @@ pub struct Fault {
     pub subcode: String,
     /// The reason as text.
     pub reason: String,
+    /// The first address that the fault names, apart from those of schemas.
+    pub location: Option<String>,
 }
 
 impl Fault {
@@ -83,16 +85,41 @@ impl Fault {
         self.code == Some(2_150_858_843)
     }
 
-    /// The caller used its share; with the time that it must wait, if the server named one.
+    /// The caller used its share of requests or shells; with the time that it must wait, if the server named one.
     pub fn quota(&self) -> Option<Option<Duration>> {
-        let mentions = |text: &str| self.reason.contains(text);
-        let wait = self.reason.split("for at least").nth(1).and_then(|rest| {
-            let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
-            digits.parse().ok().map(Duration::from_millis)
-        });
-        let is_quota =
-            self.subcode == "QuotaLimit" || mentions("load quota") || mentions("concurrent shells");
+        let milliseconds = self.number_after("for at least").map(Duration::from_millis);
+        let wait = milliseconds.or_else(|| self.number_after("Please wait for").map(Duration::from_secs));
+        let is_quota = self.subcode == "QuotaLimit"
+            || self.reason.contains("load quota")
+            || self.shell_limit().is_some();
         is_quota.then_some(wait)
+    }
+
+    /// The account has as many shells open as it may; with that number, if the server named it. Windows words it one way
+    /// (ERROR_WSMAN_QUOTA_MAX_SHELLS, …_MAX_SHELLS_PPQ and …_MAX_PLUGINSHELLS_PPQ of wsmerror.h), Exchange's own policy
+    /// another.
+    pub fn shell_limit(&self) -> Option<Option<u32>> {
+        const CODES: [u32; 3] = [2_150_859_173, 2_150_859_236, 2_150_859_238];
+        const OF_EXCHANGE: &str = "maximum number of connections allowed";
+        let is_limit = self.code.is_some_and(|code| CODES.contains(&code))
+            || self.reason.contains("concurrent shells")
+            || self.reason.contains(OF_EXCHANGE);
+        let limit = ["maximum number of", "a maximum of", OF_EXCHANGE];
+        let limit = limit.into_iter().find_map(|before| self.number_after(before));
+        is_limit.then(|| limit.and_then(|limit| u32::try_from(limit).ok()))
+    }
+
+    /// The server leads elsewhere (ERROR_WSMAN_REDIRECT_REQUESTED of wsmerror.h).
+    pub fn is_redirect(&self) -> bool {
+        self.code == Some(2_150_859_161)
+    }
+
+    /// The number that follows these words.
+    fn number_after(&self, words: &str) -> Option<u64> {
+        let (_, rest) = self.reason.split_once(words)?;
+        let rest = rest.trim_start_matches([' ', ':']);
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        rest.get(..end)?.parse().ok()
     }
 
     /// The server does not serve the resource URI.
@@ -247,6 +274,9 @@ impl Envelope {
             ("Reason", "Text") => self.fault.get_or_insert_default().reason = text.to_owned(),
             _ => {}
         }
+        if let Some(fault) = self.fault.as_mut().filter(|fault| fault.location.is_none()) {
+            fault.location = address_in(text);
+        }
         Ok(())
     }
 
@@ -257,6 +287,18 @@ impl Envelope {
         }
         Ok(())
     }
+}
+
+/// The first web address in a text that is not a schema's.
+fn address_in(text: &str) -> Option<String> {
+    const MAX_ADDRESS: usize = 2048;
+    let mut words =
+        text.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '(' | ')'));
+    let address = words.find(|word| {
+        let is_address = word.starts_with("https://") || word.starts_with("http://");
+        is_address && !word.starts_with("http://schemas.")
+    })?;
+    (address.len() <= MAX_ADDRESS).then(|| address.trim_end_matches(['.', ',', ';']).to_owned())
 }
 
 fn local(name: &str) -> &str {

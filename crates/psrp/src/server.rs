@@ -100,6 +100,7 @@ impl Request {
             code: Some(2_150_858_793),
             subcode: "TimedOut".into(),
             reason: "The operation brought nothing within its OperationTimeout.".into(),
+            ..Fault::default()
         };
         self.fault(answer_id, &fault)
     }

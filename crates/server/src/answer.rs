@@ -137,7 +137,10 @@ impl Service {
         match route.operation {
             Operation::GetDescription => Ok(exconn::get_description()),
             Operation::ListRuns => exconn::list_runs(self, &caller, id, head.uri.query()).await,
+            Operation::TestConnector => exconn::test_connector(self, &caller, id, call).await,
+            Operation::SetDeviceAccess => exconn::set_access(self, &caller, id, call).await,
             Operation::GetRun => exconn::get_run(self, &caller, id, head.uri.query()).await,
+            Operation::GetObservedDevice => exconn::get_device(self, &caller, id, head.uri.query()).await,
             operation @ (Operation::ListApps
             | Operation::CreateApp
             | Operation::GetApp

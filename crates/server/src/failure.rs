@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use exconn_model::FailureKind;
 use exconn_odata::{batch::BatchError, body, options::OptionsError, skiptoken::BadToken};
 use exconn_store::StoreError;
 use http::{
@@ -10,6 +11,7 @@ use http::{
 };
 
 use crate::{
+    agents::AgentRefusal,
     auth::{Need, TokenError},
     throttle::TooMany,
     wire::{BodyError, VersionError},
@@ -57,6 +59,8 @@ pub(crate) enum Failure {
     Bad { code: &'static str, message: String },
     #[error("an answer could not be written")]
     Unwritable,
+    #[error("agent: {0}")]
+    Agent(#[from] AgentRefusal),
     #[error("store: {0}")]
     Store(#[from] StoreError),
 }
@@ -88,6 +92,14 @@ impl Failure {
                 BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
             },
             Self::Unwritable => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Agent(refusal) => match refusal {
+                AgentRefusal::NotServed | AgentRefusal::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                AgentRefusal::ReadOnly | AgentRefusal::NoMailbox => StatusCode::CONFLICT,
+                AgentRefusal::Exchange { kind: FailureKind::Throttled, .. } => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
+                AgentRefusal::Exchange { .. } => StatusCode::BAD_GATEWAY,
+            },
             Self::Store(error) => match error {
                 StoreError::NotFound => StatusCode::NOT_FOUND,
                 StoreError::RevisionMismatch => StatusCode::PRECONDITION_FAILED,
@@ -119,6 +131,7 @@ impl Failure {
             StatusCode::PAYLOAD_TOO_LARGE => "RequestEntityTooLarge",
             StatusCode::UNSUPPORTED_MEDIA_TYPE => "UnsupportedMediaType",
             StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",
+            StatusCode::BAD_GATEWAY => "BadGateway",
             StatusCode::INSUFFICIENT_STORAGE => "InsufficientStorage",
             StatusCode::INTERNAL_SERVER_ERROR => "InternalServerError",
             _ => "BadRequest",
@@ -164,6 +177,7 @@ impl Failure {
             Self::Body(error) => body_message(*error).into(),
             Self::Bad { message, .. } => message.as_str().into(),
             Self::Unwritable => INTERNAL.into(),
+            Self::Agent(refusal) => agent_message(refusal),
             Self::Store(StoreError::TooMany(what)) => format!("There are too many {what}. Remove some first.").into(),
             Self::Store(error) => store_message(error).into(),
         }
@@ -212,6 +226,21 @@ impl Failure {
     /// Whether it goes into the audit.
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(self, Self::Token(_) | Self::Forbidden { .. })
+    }
+}
+
+fn agent_message(refusal: &AgentRefusal) -> Cow<'static, str> {
+    match refusal {
+        AgentRefusal::NotServed => {
+            "No agent serves this connector now. Check that the configuration names its Exchange organisation.".into()
+        }
+        AgentRefusal::Busy => "The connection is being tested already. Try again when that has ended.".into(),
+        AgentRefusal::ReadOnly => {
+            "The connection is read-only. Set read_only = false for it in the configuration to let exconn decide about devices."
+                .into()
+        }
+        AgentRefusal::NoMailbox => "The mailbox of this device is not known, so Exchange cannot be told.".into(),
+        AgentRefusal::Exchange { detail, .. } => format!("Exchange did not do it: {detail}.").into(),
     }
 }
 

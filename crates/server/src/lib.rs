@@ -22,7 +22,7 @@ pub mod tls;
 pub mod untrusted;
 mod wire;
 
-pub use agents::{AgentRegistry, NoAgents};
+pub use agents::{AgentRefusal, AgentRegistry, NoAgents};
 pub use app::{App, AppConfig, AppError};
 pub use cors::Cors;
 pub use serve::{ServeError, serve};

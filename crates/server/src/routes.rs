@@ -26,10 +26,12 @@ pub(crate) enum Operation {
     UpdateConnector,
     DeleteConnector,
     SyncConnector,
+    TestConnector,
     ListDevices,
     CountDevices,
     GetDevice,
     GetDeviceOverview,
+    SetDeviceAccess,
     Batch,
     GetDeviceManagement,
     GetServiceDocument,
@@ -37,6 +39,7 @@ pub(crate) enum Operation {
     GetGraphDescription,
     ListRuns,
     GetRun,
+    GetObservedDevice,
     GetDescription,
     ListAudit,
     ListApps,
@@ -70,7 +73,10 @@ pub(crate) enum Place {
     Metadata,
     GraphDescription,
     ConnectorRuns,
+    ConnectorTest,
+    DeviceAccess,
     Run,
+    ObservedDevice,
     Description,
     Audit,
     Apps,
@@ -110,6 +116,7 @@ const fn route(
 const READ: Access = Access::Needs(Need::ReadConnectors);
 const CHANGE: Access = Access::Needs(Need::ChangeConnectors);
 const DEVICES: Access = Access::Needs(Need::ReadDevices);
+const CHANGE_DEVICES: Access = Access::Needs(Need::ChangeDevices);
 const READ_APPS: Access = Access::Needs(Need::ReadApplications);
 const CHANGE_APPS: Access = Access::Needs(Need::ChangeApplications);
 const READ_AUDIT: Access = Access::Needs(Need::ReadAudit);
@@ -128,7 +135,10 @@ const MANAGED_DEVICE: &str = "/{version}/deviceManagement/managedDevices/{id}";
 const OVERVIEW: &str = "/{version}/deviceManagement/managedDeviceOverview";
 const BATCH: &str = "/{version}/$batch";
 pub(crate) const RUNS: &str = "/exconn/v1/connectors/{id}/runs";
+const TEST: &str = "/exconn/v1/connectors/{id}/test";
+const DEVICE_ACCESS: &str = "/exconn/v1/devices/{id}/access";
 pub(crate) const RUN: &str = "/exconn/v1/runs/{id}";
+const OBSERVED_DEVICE: &str = "/exconn/v1/devices/{id}";
 pub(crate) const DESCRIPTION: &str = "/exconn/v1/openapi.json";
 const AUDIT: &str = "/exconn/v1/audit";
 pub(crate) const APPS: &str = "/exconn/v1/apps";
@@ -142,7 +152,7 @@ pub(crate) const HEALTH: &str = "/healthz";
 pub(crate) const READINESS: &str = "/readyz";
 
 /// Every route.
-pub static ROUTES: [Route; 32] = [
+pub static ROUTES: [Route; 35] = [
     route(Method::GET, SERVICE, Access::Token, Place::ServiceDocument, Operation::GetServiceDocument),
     // What everyone can read in the source tells nothing about anyone's data, and generators send no token.
     route(Method::GET, METADATA, Access::Open, Place::Metadata, Operation::GetMetadata),
@@ -167,7 +177,10 @@ pub static ROUTES: [Route; 32] = [
     route(Method::GET, OVERVIEW, DEVICES, Place::DeviceOverview, Operation::GetDeviceOverview),
     route(Method::POST, BATCH, Access::Token, Place::Batch, Operation::Batch),
     route(Method::GET, RUNS, READ, Place::ConnectorRuns, Operation::ListRuns),
+    route(Method::POST, TEST, CHANGE, Place::ConnectorTest, Operation::TestConnector),
+    route(Method::POST, DEVICE_ACCESS, CHANGE_DEVICES, Place::DeviceAccess, Operation::SetDeviceAccess),
     route(Method::GET, RUN, READ, Place::Run, Operation::GetRun),
+    route(Method::GET, OBSERVED_DEVICE, DEVICES, Place::ObservedDevice, Operation::GetObservedDevice),
     route(Method::GET, DESCRIPTION, Access::Token, Place::Description, Operation::GetDescription),
     route(Method::GET, AUDIT, READ_AUDIT, Place::Audit, Operation::ListAudit),
     route(Method::GET, APPS, READ_APPS, Place::Apps, Operation::ListApps),
@@ -233,12 +246,15 @@ impl Operation {
             Self::UpdateConnector => "updateConnector",
             Self::DeleteConnector => "deleteConnector",
             Self::SyncConnector => "syncConnector",
+            Self::TestConnector => "testConnector",
             Self::ListDevices => "listDevices",
             Self::CountDevices => "countDevices",
             Self::GetDevice => "getDevice",
             Self::GetDeviceOverview => "getDeviceOverview",
+            Self::SetDeviceAccess => "setDeviceAccess",
             Self::ListRuns => "listRuns",
             Self::GetRun => "getRun",
+            Self::GetObservedDevice => "getObservedDevice",
             Self::GetDescription => "getDescription",
             Self::Batch => "batch",
             Self::GetDeviceManagement => "getDeviceManagement",
@@ -268,6 +284,8 @@ impl Operation {
                 | Self::UpdateConnector
                 | Self::DeleteConnector
                 | Self::SyncConnector
+                | Self::TestConnector
+                | Self::SetDeviceAccess
                 | Self::CreateApp
                 | Self::UpdateApp
                 | Self::DeleteApp

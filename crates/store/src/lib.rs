@@ -11,6 +11,6 @@ mod store;
 pub use error::StoreError;
 pub use sqlite::{SqliteOptions, SqliteStore};
 pub use store::{
-    Binding, ConnectionIdentity, DeviceRow, LeasedRun, MAX_APPLICATIONS, Page, RequestedSync, RunPatch,
-    StageEnd, Store, SyncHistory, SyncRequest,
+    Binding, ConnectionIdentity, DeviceRow, DueMailbox, LeasedRun, MAX_APPLICATIONS, MailboxAnswer, Page,
+    RequestedSync, RunPatch, StageEnd, StagedChange, Store, SyncHistory, SyncRequest,
 };

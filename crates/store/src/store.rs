@@ -3,10 +3,12 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use exconn_model::{
     Application, ApplicationChange, ApplicationId, AuditEntry, Connector, ConnectorChange, ConnectorDraft,
-    ConnectorId, ConnectorType, Credential, DeviceId, DeviceOverview, MobileDevice, ObservedDevice, RunId,
-    RunOutcome, SyncCookie, SyncCounts, SyncRun, SyncType, TenantId, Timestamp,
+    ConnectorId, ConnectorType, Credential, DeviceId, DeviceOverview, DeviceStatistics, FailureKind,
+    MobileDevice, ObservedDevice, RunId, RunOutcome, SyncCookie, SyncCounts, SyncRun, SyncType, TenantId,
+    Timestamp,
 };
 use exconn_odata::query::{Filter, Query};
+use uuid::Uuid;
 
 use crate::StoreError;
 
@@ -53,6 +55,8 @@ pub struct ConnectionIdentity {
     pub server: Option<String>,
     /// The connection's type.
     pub connector_type: ConnectorType,
+    /// The address by which the organisation was set up; becomes `primarySmtpAddress` of a connector that is created.
+    pub primary_smtp_address: Option<String>,
     /// A digest of the connection's configuration. While it stays the same, a connector that was deleted is not created
     /// again.
     pub fingerprint: String,
@@ -91,10 +95,50 @@ pub struct DeviceRow {
     pub observed: ObservedDevice,
 }
 
+/// What a listing said of one partnership, on its way into the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StagedChange {
+    /// It is there.
+    Present(DeviceRow),
+    /// It is gone.
+    Removed(Uuid),
+}
+
+impl From<DeviceRow> for StagedChange {
+    fn from(row: DeviceRow) -> Self {
+        Self::Present(row)
+    }
+}
+
+/// A mailbox whose statistics are due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueMailbox {
+    /// The mailbox as Exchange's cmdlets take it.
+    pub mailbox: String,
+    /// Its partnerships that are due.
+    pub partnerships: Vec<Uuid>,
+    /// How often in a row it could not be asked.
+    pub failures: u32,
+}
+
+/// What a mailbox answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailboxAnswer {
+    /// The partnerships for which it was asked.
+    pub asked: Vec<Uuid>,
+    /// What it said, perhaps of others too.
+    pub statistics: Vec<DeviceStatistics>,
+    /// When it said so.
+    pub learned: Timestamp,
+    /// When it is to be asked again.
+    pub next: Timestamp,
+}
+
 /// How a run that had staged devices ends well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageEnd {
-    /// The devices that the listing did not name go. Only a complete listing of all devices may say so.
+    /// The devices that the listing did not name go. Only a complete listing of all devices may say so. Those that it named
+    /// as removed go anyway.
     pub remove_absent: bool,
     /// Where the next delta goes on. It takes the place of the cookie that the lease began with, and of no other.
     pub cookie: Option<SyncCookie>,
@@ -124,6 +168,8 @@ pub struct SyncHistory {
     pub last_success: Option<Timestamp>,
     /// End of the latest run, however it ended.
     pub last_finished: Option<Timestamp>,
+    /// When the last attempt of the latest run began.
+    pub last_started: Option<Timestamp>,
     /// Runs that failed or were held since the latest success.
     pub failures: u32,
     /// End of the latest full run, however it ended.
@@ -132,6 +178,8 @@ pub struct SyncHistory {
     pub full_failures: u32,
     /// The latest run's wish not to be repeated before this moment.
     pub not_before: Option<Timestamp>,
+    /// Why the latest run failed, if it did.
+    pub failure: Option<FailureKind>,
     /// A run is queued or running.
     pub open: bool,
 }
@@ -256,16 +304,16 @@ pub trait Store: Debug + Send + Sync {
     /// Begins to stage the devices of a leased run, without those of an earlier attempt.
     async fn begin_stage(&self, lease: &LeasedRun) -> Result<(), StoreError>;
 
-    /// Stages devices; a partnership that comes twice counts once, with its latest values. Returns the counts so far;
-    /// `removed` stays 0.
-    async fn stage(&self, lease: &LeasedRun, devices: Vec<DeviceRow>) -> Result<SyncCounts, StoreError>;
+    /// Stages what a listing said; of a partnership that comes several times, the latest counts. Returns the counts so far,
+    /// in which `removed` are the stored devices that the listing named as removed.
+    async fn stage(&self, lease: &LeasedRun, changes: Vec<StagedChange>) -> Result<SyncCounts, StoreError>;
 
-    /// The counts of the whole stage, `removed` included, and how many devices of the connector are stored.
-    async fn staged(&self, lease: &LeasedRun) -> Result<(SyncCounts, u64), StoreError>;
+    /// What [`Self::apply_stage`] with this `remove_absent` would count, and how many devices of the connector are stored.
+    async fn staged(&self, lease: &LeasedRun, remove_absent: bool) -> Result<(SyncCounts, u64), StoreError>;
 
     /// Makes the staged devices the stored ones, writes what was observed into the connector and ends the run as
-    /// succeeded: all in one transaction, and only if the stored devices and the
-    /// cookie are still those that the lease began with.
+    /// succeeded: all in one transaction, and only if the stored devices and the cookie are still those that the lease began
+    /// with. Devices that are new or changed are due for statistics at once, before those whose statistics became stale.
     async fn apply_stage(&self, lease: &LeasedRun, end: StageEnd) -> Result<SyncCounts, StoreError>;
 
     /// Ends a run without touching devices, writes `observed` into the connector, and drops what was staged.
@@ -276,6 +324,34 @@ pub trait Store: Debug + Send + Sync {
         counts: SyncCounts,
         observed: ConnectorChange,
         now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Mailboxes of a connector's devices whose statistics are due, the longest due first, as far as `limit` devices reach.
+    async fn due_statistics(
+        &self,
+        tenant: TenantId,
+        connector: ConnectorId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueMailbox>, StoreError>;
+
+    /// Keeps what a mailbox said of its partnerships. It says more of their access than the listing before it; the next
+    /// listing that brings another access is newer again. A running sync is not disturbed, and devices that are gone stay
+    /// gone.
+    async fn record_statistics(
+        &self,
+        tenant: TenantId,
+        connector: ConnectorId,
+        answer: MailboxAnswer,
+    ) -> Result<(), StoreError>;
+
+    /// Asks a mailbox that could not be asked no more before `until`, and counts the failure.
+    async fn postpone_statistics(
+        &self,
+        tenant: TenantId,
+        connector: ConnectorId,
+        partnerships: Vec<Uuid>,
+        until: Timestamp,
     ) -> Result<(), StoreError>;
 
     /// Registers an application with its first credentials; refused with [`StoreError::TooMany`] beyond

@@ -1,13 +1,16 @@
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use exconn_exchange::Exchange;
 use exconn_model::{AuditActor, AuditEntry, AuditId, Clock, ConnectorId, Entropy, RunId, TenantId};
-use exconn_store::{Binding, ConnectionIdentity, Store, StoreError, SyncRequest};
+use exconn_store::{Binding, ConnectionIdentity, Store, StoreError, SyncHistory, SyncRequest};
+use tokio::time::{sleep, timeout};
 
 use crate::{
     Signals,
+    failure::is_refusal,
     plan::Guard,
     schedule::{Intervals, Next, next},
+    statistics::{Statistics, StatisticsSettings},
     worker::Worker,
 };
 
@@ -25,6 +28,8 @@ pub struct AgentSettings {
     pub intervals: Intervals,
     /// How large a loss is plausible.
     pub guard: Guard,
+    /// How mailboxes are asked for what they know of their devices.
+    pub statistics: StatisticsSettings,
     /// How long a lease lasts without renewal.
     pub lease: Duration,
     /// How often a lease is renewed and progress shown; well below `lease`.
@@ -35,6 +40,14 @@ pub struct AgentSettings {
     pub version: String,
     /// Name of this machine, shown as `connectorServerName`.
     pub host_name: String,
+}
+
+/// What an agent may do until it looks at the store again.
+struct Leisure {
+    /// How long nothing is to do.
+    wait: Duration,
+    /// The connector whose statistics can be refreshed meanwhile: its latest sync succeeded.
+    connector: Option<ConnectorId>,
 }
 
 /// Serves one configured connection: finds its connector, keeps it in sync, works off its queued runs.
@@ -65,39 +78,60 @@ impl Agent {
     /// Serves until it is dropped. A run that is cut off by that is taken over when its lease ends.
     pub async fn run(self) {
         let signal = self.signals.register(&self.connection.name);
+        let mut statistics = Statistics::new(self.settings.statistics, self.clock.now());
         loop {
-            let wait = match self.activate().await {
-                Ok(wait) => wait,
-                Err(error) => {
-                    tracing::error!(
-                        connection = self.connection.name,
-                        error = &error as &dyn std::error::Error,
-                        "the store failed; the agent tries again"
-                    );
-                    STORE_PAUSE
-                }
-            };
+            let Leisure { wait, connector } =
+                self.activate().await.unwrap_or_else(|error| self.pause(&error));
             // Elapsed or notified: either way the next step is another look.
-            let _ = tokio::time::timeout(wait, signal.notified()).await;
+            let mut next_look = pin!(async { drop(timeout(wait, signal.notified()).await) });
+            let has_come = match connector {
+                Some(connector) => statistics.refresh(&self, connector, next_look.as_mut()).await,
+                None => Ok(false),
+            };
+            match has_come {
+                Ok(true) => {}
+                Ok(false) => next_look.await,
+                Err(error) => sleep(self.pause(&error).wait).await,
+            }
         }
     }
 
+    fn pause(&self, error: &StoreError) -> Leisure {
+        tracing::error!(
+            connection = self.connection.name,
+            error = error as &dyn std::error::Error,
+            "the store failed; the agent tries again"
+        );
+        Leisure { wait: STORE_PAUSE, connector: None }
+    }
+
     /// Looks at the store once, does what is to do, and says how long nothing more will be.
-    async fn activate(&self) -> Result<Duration, StoreError> {
-        let Some(connector) = self.bind().await? else { return Ok(LONGEST_WAIT) };
+    async fn activate(&self) -> Result<Leisure, StoreError> {
+        let nothing = Leisure { wait: LONGEST_WAIT, connector: None };
+        let Some(connector) = self.bind().await? else { return Ok(nothing) };
         while self.work(connector).await? {}
         let now = self.clock.now();
         let history = self.store.sync_history(self.tenant, connector).await?;
-        match next(&history, self.settings.intervals, now) {
+        match next(&history, self.settings.intervals, self.is_secret_renewed(&history), now) {
             Next::Request(kind) => {
                 let run = RunId(self.entropy.uuid());
                 let request = SyncRequest { kind, run, expected: None, now };
                 self.store.request_sync(self.tenant, connector, request, None).await?;
-                Ok(Duration::ZERO)
+                Ok(Leisure { wait: Duration::ZERO, connector: None })
             }
-            Next::Wait(until) => Ok(until.since(now).min(LONGEST_WAIT)),
-            Next::RunIsOpen => Ok(LONGEST_WAIT),
+            Next::Wait(until) => {
+                let is_well = history.last_success.is_some() && history.failures == 0;
+                let connector = is_well.then_some(connector);
+                Ok(Leisure { wait: until.since(now).min(LONGEST_WAIT), connector })
+            }
+            Next::RunIsOpen => Ok(nothing),
         }
+    }
+
+    /// Whether the latest run's account was refused, and its secret was written after that run began.
+    fn is_secret_renewed(&self, history: &SyncHistory) -> bool {
+        let began = history.last_started.filter(|_| history.failure.is_some_and(is_refusal));
+        began.is_some_and(|began| self.exchange.secrets_changed_since(began))
     }
 
     async fn bind(&self) -> Result<Option<ConnectorId>, StoreError> {

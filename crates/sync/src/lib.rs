@@ -7,7 +7,9 @@ mod failure;
 pub mod plan;
 pub mod schedule;
 mod signals;
+mod statistics;
 mod worker;
 
 pub use agent::{Agent, AgentSettings};
 pub use signals::Signals;
+pub use statistics::StatisticsSettings;

@@ -38,8 +38,9 @@ pub fn pause_after(failures: u32) -> Duration {
 
 /// Decides from a connector's past alone, so that a restart or another process decides the same.
 ///
-/// A full sync that fails, or is held for a person, does not stop delta syncs: each kind has its own pause.
-pub fn next(history: &SyncHistory, intervals: Intervals, now: Timestamp) -> Next {
+/// A full sync that fails, or is held for a person, does not stop delta syncs: each kind has its own pause. What a refused
+/// account waits for is over when its secret was renewed; the pause after so many failures is not.
+pub fn next(history: &SyncHistory, intervals: Intervals, secret_renewed: bool, now: Timestamp) -> Next {
     if history.open {
         return Next::RunIsOpen;
     }
@@ -47,7 +48,7 @@ pub fn next(history: &SyncHistory, intervals: Intervals, now: Timestamp) -> Next
     let delta = history
         .last_full
         .map(|_| due(history.last_success, intervals.delta, history.last_finished, history.failures));
-    let not_before = history.not_before.unwrap_or(Timestamp::UNSET);
+    let not_before = history.not_before.filter(|_| !secret_renewed).unwrap_or(Timestamp::UNSET);
     let (full, delta) = (full.max(not_before), delta.map(|at| at.max(not_before)));
     if full <= now {
         Next::Request(SyncType::Full)
@@ -92,22 +93,22 @@ mod tests {
 
     #[test]
     fn a_new_connector_gets_a_full_sync_at_once() {
-        assert_eq!(next(&SyncHistory::default(), INTERVALS, at(0)), Next::Request(SyncType::Full));
+        assert_eq!(next(&SyncHistory::default(), INTERVALS, false, at(0)), Next::Request(SyncType::Full));
     }
 
     #[test]
     fn deltas_follow_their_interval_and_a_full_one_its_own() {
-        assert_eq!(next(&synced(), INTERVALS, at(59)), Next::Wait(at(60)));
-        assert_eq!(next(&synced(), INTERVALS, at(60)), Next::Request(SyncType::Delta));
+        assert_eq!(next(&synced(), INTERVALS, false, at(59)), Next::Wait(at(60)));
+        assert_eq!(next(&synced(), INTERVALS, false, at(60)), Next::Request(SyncType::Delta));
         let history = SyncHistory { last_success: Some(at(86_390)), ..synced() };
-        assert_eq!(next(&history, INTERVALS, at(86_391)), Next::Wait(at(86_400)));
-        assert_eq!(next(&history, INTERVALS, at(86_400)), Next::Request(SyncType::Full));
+        assert_eq!(next(&history, INTERVALS, false, at(86_391)), Next::Wait(at(86_400)));
+        assert_eq!(next(&history, INTERVALS, false, at(86_400)), Next::Request(SyncType::Full));
     }
 
     #[test]
     fn an_open_run_is_waited_for() {
         let history = SyncHistory { open: true, ..synced() };
-        assert_eq!(next(&history, INTERVALS, at(1_000_000)), Next::RunIsOpen);
+        assert_eq!(next(&history, INTERVALS, false, at(1_000_000)), Next::RunIsOpen);
     }
 
     #[test]
@@ -119,8 +120,8 @@ mod tests {
             full_failures: 2,
             ..SyncHistory::default()
         };
-        assert_eq!(next(&failed, INTERVALS, at(0)), Next::Wait(at(20)));
-        assert_eq!(next(&failed, INTERVALS, at(20)), Next::Request(SyncType::Full));
+        assert_eq!(next(&failed, INTERVALS, false, at(0)), Next::Wait(at(20)));
+        assert_eq!(next(&failed, INTERVALS, false, at(20)), Next::Request(SyncType::Full));
         assert_eq!(pause_after(1), Duration::from_secs(10));
         assert_eq!(pause_after(u32::MAX), LONGEST_PAUSE);
     }
@@ -135,15 +136,24 @@ mod tests {
             failures: 1,
             ..synced()
         };
-        assert_eq!(next(&held, INTERVALS, at(86_430)), Next::Wait(at(86_450)));
+        assert_eq!(next(&held, INTERVALS, false, at(86_430)), Next::Wait(at(86_450)));
         let later = SyncHistory { last_success: Some(at(86_380)), ..held };
-        assert_eq!(next(&later, INTERVALS, at(86_445)), Next::Request(SyncType::Delta));
+        assert_eq!(next(&later, INTERVALS, false, at(86_445)), Next::Request(SyncType::Delta));
     }
 
     #[test]
     fn exchange_is_left_alone_as_long_as_it_asked() {
         let history = SyncHistory { not_before: Some(at(500)), ..synced() };
-        assert_eq!(next(&history, INTERVALS, at(100)), Next::Wait(at(500)));
-        assert_eq!(next(&history, INTERVALS, at(500)), Next::Request(SyncType::Delta));
+        assert_eq!(next(&history, INTERVALS, false, at(100)), Next::Wait(at(500)));
+        assert_eq!(next(&history, INTERVALS, false, at(500)), Next::Request(SyncType::Delta));
+    }
+
+    #[test]
+    fn a_renewed_secret_is_tried_at_once() {
+        let refused =
+            SyncHistory { not_before: Some(at(3700)), failures: 3, last_finished: Some(at(100)), ..synced() };
+        assert_eq!(next(&refused, INTERVALS, false, at(200)), Next::Wait(at(3700)));
+        assert_eq!(next(&refused, INTERVALS, true, at(139)), Next::Wait(at(140)), "one that helps nothing");
+        assert_eq!(next(&refused, INTERVALS, true, at(140)), Next::Request(SyncType::Delta));
     }
 }

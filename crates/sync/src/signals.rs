@@ -44,6 +44,12 @@ impl Signals {
         }
     }
 
+    /// The name of the connection whose agent serves the connector.
+    pub fn serving(&self, connector: ConnectorId) -> Option<String> {
+        let agents = self.lock();
+        agents.iter().find(|(_, entry)| entry.serves == Some(connector)).map(|(name, _)| name.clone())
+    }
+
     /// Whether an agent of this process serves the connector.
     pub fn is_served(&self, connector: ConnectorId) -> bool {
         self.lock().values().any(|entry| entry.serves == Some(connector))

@@ -1,22 +1,28 @@
-use std::time::Duration;
-
 use exconn_exchange::{DeviceListing, DeviceScope, Exchange, ExchangeError};
 use exconn_model::{
     Clock, ConnectorChange, ConnectorId, ConnectorStatus, DeviceChange, DeviceId, Organization, RunOutcome,
     RunState, SyncCookie, SyncCounts, SyncType, Timestamp,
 };
-use exconn_store::{DeviceRow, LeasedRun, RunPatch, StageEnd, Store, StoreError};
+use exconn_store::{DeviceRow, LeasedRun, RunPatch, StageEnd, StagedChange, Store, StoreError};
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use uuid::Uuid;
 
 use crate::{
     AgentSettings,
-    failure::{SyncFailure, status_after},
+    failure::{SyncFailure, reached, status_after},
     plan::{Verdict, judge},
 };
 
 /// Batches that wait between Exchange and the store. One more would only cost memory: either side is then the limit.
 const BATCHES_AHEAD: usize = 2;
+
+/// What a listing found; it is staged.
+struct Found {
+    counts: SyncCounts,
+    cookie: Option<SyncCookie>,
+    /// Whether what it did not name does not exist.
+    complete: bool,
+}
 
 /// Runs leased syncs of one connection.
 pub(crate) struct Worker<'a> {
@@ -69,17 +75,22 @@ impl Worker<'_> {
     ) -> Result<SyncCounts, (SyncFailure, SyncCounts)> {
         let nothing = SyncCounts::default();
         let organization = self.observe(lease, observed).await.map_err(|failure| (failure, nothing))?;
-        let (listing, complete) = self.list(lease).await.map_err(|failure| (failure, nothing))?;
-        self.store.begin_stage(lease).await.map_err(|error| (error.into(), nothing))?;
-        let (counts, cookie) = self.stage(lease, listing).await?;
+        let Found { counts, cookie, complete } = self.find(lease).await.inspect_err(|(failure, _)| {
+            if let SyncFailure::Exchange(error) = failure
+                && !reached(error)
+            {
+                observed.status = Some(ConnectorStatus::Disconnected);
+            }
+        })?;
         let end = StageEnd {
             remove_absent: complete,
             cookie,
             observed: ConnectorChange { last_sync: Some(self.clock.now()), ..observed.clone() },
             now: self.clock.now(),
         };
-        if complete {
-            let (counts, stored) = self.store.staged(lease).await.map_err(|error| (error.into(), counts))?;
+        if complete || counts.removed > 0 {
+            let staged = self.store.staged(lease, complete).await;
+            let (counts, stored) = staged.map_err(|error| (error.into(), counts))?;
             if judge(self.settings.guard, counts, stored) == Verdict::Hold {
                 return Err((SyncFailure::ImplausibleLoss { counts, stored }, counts));
             }
@@ -117,23 +128,31 @@ impl Worker<'_> {
         }
     }
 
-    /// Starts the run's listing; tells whether it is one of all devices. A delta that has nothing to start from becomes a
-    /// full sync, visibly.
-    async fn list(&self, lease: &LeasedRun) -> Result<(Box<dyn DeviceListing>, bool), SyncFailure> {
-        let nothing = SyncCounts::default();
+    /// Stages what the run's listing finds. A delta that has nothing to start from becomes a full sync, visibly.
+    async fn find(&self, lease: &LeasedRun) -> Result<Found, (SyncFailure, SyncCounts)> {
         if lease.run.kind == SyncType::Delta {
             if let Some(cookie) = lease.cookie.clone() {
-                let scope = DeviceScope::ChangedSince(cookie);
-                match self.keeping(lease, nothing, self.exchange.devices(scope)).await? {
-                    Err(ExchangeError::CookieRefused { reason }) => {
+                match self.list(lease, DeviceScope::ChangedSince(cookie)).await {
+                    Err((SyncFailure::Exchange(ExchangeError::CookieRefused { reason }), _)) => {
                         tracing::info!(connection = self.connection, reason, "the delta becomes a full sync");
                     }
-                    listing => return Ok((listing?, false)),
+                    found => return found,
                 }
             }
-            self.store.widen_run(lease).await?;
+            self.store.widen_run(lease).await.map_err(|error| (error.into(), SyncCounts::default()))?;
         }
-        Ok((self.keeping(lease, nothing, self.exchange.devices(DeviceScope::All)).await??, true))
+        self.list(lease, DeviceScope::All).await
+    }
+
+    /// Stages a listing from its start to its positive end.
+    async fn list(&self, lease: &LeasedRun, scope: DeviceScope) -> Result<Found, (SyncFailure, SyncCounts)> {
+        let nothing = SyncCounts::default();
+        let complete = scope == DeviceScope::All;
+        let listing = self.keeping(lease, nothing, self.exchange.devices(scope)).await;
+        let listing = listing.and_then(|listing| Ok(listing?)).map_err(|failure| (failure, nothing))?;
+        self.store.begin_stage(lease).await.map_err(|error| (error.into(), nothing))?;
+        let (counts, cookie) = self.stage(lease, listing).await?;
+        Ok(Found { counts, cookie, complete })
     }
 
     /// Streams the listing into the stage up to its positive end.
@@ -195,14 +214,14 @@ impl Worker<'_> {
     }
 }
 
-fn rows(connector: ConnectorId, batch: Vec<DeviceChange>) -> Vec<DeviceRow> {
+fn rows(connector: ConnectorId, batch: Vec<DeviceChange>) -> Vec<StagedChange> {
     let row = |change| match change {
         DeviceChange::Present(observed) => {
-            Some(DeviceRow { id: device_id(connector, observed.partnership), observed })
+            StagedChange::Present(DeviceRow { id: device_id(connector, observed.partnership), observed })
         }
-        DeviceChange::Removed(_) => None,
+        DeviceChange::Removed(partnership) => StagedChange::Removed(partnership),
     };
-    batch.into_iter().filter_map(row).collect()
+    batch.into_iter().map(row).collect()
 }
 
 /// The id of a partnership as this connector sees it: the partnership's own, mixed with the connector's. The same

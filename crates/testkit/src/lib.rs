@@ -12,6 +12,7 @@ mod domain;
 mod environment;
 mod issuer;
 mod kdc;
+mod online;
 mod peer;
 mod wait;
 
@@ -21,5 +22,6 @@ pub use domain::{DirectoryEntry, Domain, DomainOptions, ServerCertificate};
 pub use environment::{node, python, repository_root};
 pub use issuer::{Behaviour, Issuer, SigningKey};
 pub use kdc::Kdc;
+pub use online::OnlinePeer;
 pub use peer::Peer;
 pub use wait::wait_until;

@@ -125,6 +125,7 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, ClientError> {
+        let body = body.filter(|body| !body.is_null());
         let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
         let request = |body: Bytes| {
             let mut request = Request::builder()

@@ -7,7 +7,7 @@ use crate::{
     args::{ConnectorsCommand, OutputFormat, SyncKind},
     client::{Client, ClientError},
     failure::CliError,
-    output,
+    output::{self, examination},
 };
 
 const SET: &str = "/v1.0/deviceManagement/exchangeConnectors";
@@ -33,6 +33,7 @@ pub(crate) async fn run(mut client: Client, command: ConnectorsCommand) -> Resul
             client.delete(&format!("{SET}/{}", segment(&id)?)).await?;
             Ok(output::print(&format!("deleted {id}\n"))?)
         }
+        ConnectorsCommand::Test { id, output } => test(&mut client, &id, output.output).await,
         ConnectorsCommand::Sync { id, kind, wait, timeout } => {
             sync(&mut client, &id, kind, wait, timeout).await
         }
@@ -69,6 +70,32 @@ fn show(connector: &Value, format: OutputFormat) -> Result<(), CliError> {
         OutputFormat::Table => output::record(connector),
     };
     Ok(output::print(&text)?)
+}
+
+async fn test(client: &mut Client, id: &str, format: OutputFormat) -> Result<(), CliError> {
+    let path = format!("/exconn/v1/connectors/{}/test", segment(id)?);
+    let examination = client.post(&path, &Value::Null).await?;
+    let text = match format {
+        OutputFormat::Json => format!("{}\n", output::json(&examination)),
+        OutputFormat::Table => {
+            let steps = examination["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let line = |step: &Value| {
+                let cure = step["cure"].as_str();
+                examination::line(
+                    &output::text(&step["name"]),
+                    &output::text(&step["finding"]),
+                    &output::text(&step["seen"]),
+                    cure,
+                )
+            };
+            steps.iter().map(line).collect()
+        }
+    };
+    output::print(&text)?;
+    if examination["passed"] == true {
+        return Ok(());
+    }
+    Err(CliError::Failed("the connection does not work as it is; see the failed steps".into()))
 }
 
 async fn sync(

@@ -1,6 +1,6 @@
 use std::io;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{encoded, segment};
 use crate::{
@@ -25,6 +25,9 @@ const COLUMNS: [&str; 7] = [
 
 pub(crate) async fn run(mut client: Client, command: DevicesCommand) -> Result<(), CliError> {
     match command {
+        DevicesCommand::Allow { id } => decide(&mut client, &id, "allow", "allowed").await,
+        DevicesCommand::Block { id } => decide(&mut client, &id, "block", "blocked").await,
+        DevicesCommand::ByRule { id } => decide(&mut client, &id, "byRule", "left to the rules").await,
         DevicesCommand::Get { id, output } => {
             let device = client.get(&format!("{SET}/{}", segment(&id)?)).await?;
             let text = match output.output {
@@ -40,6 +43,13 @@ pub(crate) async fn run(mut client: Client, command: DevicesCommand) -> Result<(
             list(&mut client, format!("{SET}?{}", query.join("&")), top, output).await
         }
     }
+}
+
+/// Has Exchange decide about a device.
+async fn decide(client: &mut Client, id: &str, decision: &str, done: &str) -> Result<(), CliError> {
+    let path = format!("/exconn/v1/devices/{}/access", segment(id)?);
+    client.post(&path, &json!({"decision": decision})).await?;
+    Ok(output::print(&format!("{id} is {done}; its access state follows with the next sync\n"))?)
 }
 
 /// Prints page by page: a listing is never held as a whole.

@@ -1,6 +1,8 @@
 //! Every key of the configuration: the one description that checks it, reads it from the environment and writes the
 //! schema.
 
+use super::connections;
+
 /// What a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -11,6 +13,8 @@ pub(crate) enum Kind {
     /// `30s`, `5m`, `24h`, `7d`.
     Duration,
     Number,
+    /// true or false.
+    Flag,
     /// Texts, in the environment separated by commas.
     List,
     /// One of these.
@@ -26,6 +30,7 @@ impl Kind {
             Self::Path => "a path".to_owned(),
             Self::Duration => "a duration such as \"30s\", \"5m\" or \"24h\"".to_owned(),
             Self::Number => "a whole number".to_owned(),
+            Self::Flag => "true or false".to_owned(),
             Self::List => "a list of texts such as [\"a\", \"b\"]".to_owned(),
             Self::Choice(choices) => format!("one of {}", choices.join(", ")),
         }
@@ -42,7 +47,7 @@ pub(crate) struct Key {
     pub(crate) refused: &'static str,
 }
 
-const fn key(path: &'static str, kind: Kind, about: &'static str) -> Key {
+pub(super) const fn key(path: &'static str, kind: Kind, about: &'static str) -> Key {
     Key { path, kind, about, refused: "" }
 }
 
@@ -51,12 +56,9 @@ const fn later(path: &'static str, about: &'static str, refused: &'static str) -
 }
 
 const SQLITE_ONLY: &str = "this version keeps its data in SQLite in the data directory; leave 'database' out";
-const NO_DIRECTORY: &str =
-    "this version discovers devices by remote PowerShell only; leave 'exchange.directory' out";
-const NO_ONLINE: &str =
-    "this version does not speak to Exchange Online yet; use a remote PowerShell connection";
 
-pub(crate) const KEYS: [Key; 42] = [
+/// The keys of the service itself.
+const SERVICE: &[Key] = &[
     key("listen", Kind::Address, "Where the service listens. Default: 127.0.0.1:8780"),
     key(
         "public_url",
@@ -126,71 +128,25 @@ pub(crate) const KEYS: [Key; 42] = [
         Kind::List,
         "Origins whose pages may use the API from a browser; an empty list for none. Default: [\"*\"], all",
     ),
-    key("exchange.*.name", Kind::Text, "The connection's name; becomes exchangeAlias. Required, unique"),
-    key(
-        "exchange.*.type",
-        Kind::Choice(&["onPremises", "hosted", "dedicated", "serviceToService"]),
-        "The connector's type. Default: onPremises",
-    ),
-    key("exchange.*.server", Kind::Text, "The Exchange server's name; becomes serverName"),
-    key("exchange.*.delta_interval", Kind::Duration, "Time between delta syncs, at least 5s. Default: 1m"),
-    key("exchange.*.full_interval", Kind::Duration, "Time between full syncs, at least 1m. Default: 24h"),
-    key("exchange.*.remoting.url", Kind::Text, "Address of the PowerShell virtual directory. Required"),
-    key(
-        "exchange.*.remoting.authentication",
-        Kind::Choice(&["basic", "kerberos", "negotiate", "ntlm"]),
-        "How to sign in; this version knows basic. Default: basic",
-    ),
-    key("exchange.*.remoting.username", Kind::Text, "The account. Required"),
-    key(
-        "exchange.*.remoting.password_file",
-        Kind::Path,
-        "File that holds the password; read for each connection. Required",
-    ),
-    key(
-        "exchange.*.remoting.ca_file",
-        Kind::Path,
-        "PEM file with the issuer of Exchange's certificate, if the system does not know it",
-    ),
-    key(
-        "exchange.*.remoting.operation_timeout",
-        Kind::Duration,
-        "How long Exchange may hold back an answer, at least 1s. Default: 60s",
-    ),
-    key(
-        "exchange.*.guard.max_loss_percent",
-        Kind::Number,
-        "A full sync that loses a larger share of the devices is held. Default: 30",
-    ),
-    key(
-        "exchange.*.guard.max_loss_devices",
-        Kind::Number,
-        "Losses up to this number are never held. Default: 10",
-    ),
-    later("exchange.*.directory.url", "Discovery by LDAP.", NO_DIRECTORY),
-    later("exchange.*.directory.username", "The directory's account.", NO_DIRECTORY),
-    later("exchange.*.directory.password_file", "Its password.", NO_DIRECTORY),
-    later("exchange.*.online.tenant_id", "Exchange Online's tenant.", NO_ONLINE),
-    later("exchange.*.online.client_id", "The application.", NO_ONLINE),
-    later("exchange.*.online.client_secret_file", "Its secret.", NO_ONLINE),
-    later("exchange.*.online.primary_smtp_address", "The address that sets up the connector.", NO_ONLINE),
-    later("exchange.*.online.base_url", "Another cloud.", NO_ONLINE),
 ];
+
+/// Every key.
+pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
+    SERVICE.iter().chain(connections::keys())
+}
 
 /// The key that a full path such as `exchange.0.name` belongs to.
 pub(crate) fn find(path: &str) -> Option<&'static Key> {
     let pattern = pattern(path);
-    KEYS.iter().find(|key| key.path == pattern)
+    all().find(|key| key.path == pattern)
 }
 
 /// The known key that is most like an unknown one, if any is.
 pub(crate) fn nearest(path: &str) -> Option<&'static str> {
     let pattern = pattern(path);
     let likeness = |key: &Key| strsim::jaro_winkler(key.path, &pattern);
-    let best = KEYS
-        .iter()
-        .filter(|key| key.refused.is_empty())
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    let best =
+        all().filter(|key| key.refused.is_empty()).max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (likeness(best) > 0.8).then_some(best.path)
 }
 

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{KEYS, Key, Kind};
+use super::keys::{self, Key, Kind};
 
 /// The schema.
 pub(crate) fn schema() -> Value {
     let mut root = object();
-    for key in KEYS.iter().filter(|key| key.refused.is_empty()) {
+    for key in keys::all().filter(|key| key.refused.is_empty()) {
         insert(&mut root, &key.path.split('.').collect::<Vec<_>>(), key);
     }
     root.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
@@ -53,6 +53,7 @@ fn leaf(key: &Key) -> Value {
         Kind::List => {
             json!({"type": ["string", "array"], "items": {"type": "string"}, "description": key.about})
         }
+        Kind::Flag => json!({"type": "boolean", "description": key.about}),
         Kind::Choice(choices) => json!({"type": "string", "enum": choices, "description": key.about}),
         _ => json!({"type": "string", "description": key.about}),
     }

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     ConfigError,
-    keys::{self, KEYS, Kind},
+    keys::{self, Kind},
 };
 
 const MAX_FILE: u64 = 1024 * 1024;
@@ -41,6 +41,14 @@ impl Values {
 
     pub(crate) fn get(&self, path: &str) -> Option<&Given> {
         self.0.get(path)
+    }
+
+    /// The first key that is given below this path.
+    pub(crate) fn first_below(&self, path: &str) -> Option<(&str, &Given)> {
+        let below = format!("{path}.");
+        let mut found = self.0.range(below.clone()..);
+        let (key, given) = found.next()?;
+        key.starts_with(&below).then_some((key.as_str(), given))
     }
 
     /// How many entries of a list there are, for instance of `exchange` or `auth.issuers`.
@@ -119,9 +127,11 @@ impl Values {
         let Some(key) = keys::find(&path) else {
             return Err(ConfigError::Unknown { place, key: path.clone(), nearest: keys::nearest(&path) });
         };
-        let is_number = matches!(value, DeValue::Integer(_));
-        let is_text = matches!(value, DeValue::String(_));
-        let fits = if key.kind == Kind::Number { is_number } else { is_text };
+        let fits = match key.kind {
+            Kind::Number => matches!(value, DeValue::Integer(_)),
+            Kind::Flag => matches!(value, DeValue::Boolean(_)),
+            _ => matches!(value, DeValue::String(_)),
+        };
         if !fits {
             return Err(ConfigError::Value { place, key: path, given, accepted: key.kind.accepted() });
         }
@@ -131,7 +141,7 @@ impl Values {
 
     /// `EXCONN_LISTEN`, `EXCONN_EXCHANGE_0_REMOTING_URL` and so on.
     fn overlay(&mut self, environment: impl Fn(&str) -> Option<String>) {
-        for key in &KEYS {
+        for key in keys::all() {
             let paths: Vec<String> = match key.path.contains('*') {
                 false => vec![key.path.to_owned()],
                 true => (0..MAX_ENTRIES).map(|number| key.path.replace('*', &number.to_string())).collect(),

@@ -1,5 +1,7 @@
 //! How answers are shown.
 
+pub(crate) mod examination;
+
 use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};

@@ -23,6 +23,7 @@ pub(super) fn cure(error: &ExchangeError, target: &Target) -> String {
             "unlock or enable the account (Unlock-ADAccount, Enable-ADAccount), and look for what else uses its old password"
                 .into()
         }
+        ExchangeError::TicketRefused { reason, .. } => reason.clone(),
         ExchangeError::ClockSkew { .. } => "set this machine's clock by the domain's time source".into(),
         ExchangeError::ServiceUnknown { principal } => format!(
             "use the controller's full name in the address, as it is in the domain: {principal} is not registered there"

@@ -110,11 +110,9 @@ impl Link {
         if let Some(password) = &credentials.password {
             match &bound {
                 Ok(()) => self.refused.accepted(),
-                Err(
-                    ExchangeError::CredentialsRefused { .. }
-                    | ExchangeError::PasswordExpired { .. }
-                    | ExchangeError::AccountLocked { .. },
-                ) => self.refused.refused(password, self.clock.now()),
+                Err(ExchangeError::CredentialsRefused { .. }) => {
+                    self.refused.refused(password, self.clock.now());
+                }
                 Err(_) => {}
             }
         }
@@ -144,7 +142,7 @@ impl Link {
             mechanism,
             credentials: match password {
                 Some(password) => security::Credentials::Password { username, password },
-                None => security::Credentials::System,
+                None => security::Credentials::System { username },
             },
             service: service.unwrap_or_else(|| format!("ldap/{}", connection.target.host)),
             protection,

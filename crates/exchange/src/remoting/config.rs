@@ -27,11 +27,30 @@ pub struct RemotingConfig {
     pub request_timeout: Duration,
     /// How many times in a row the server may say that there is nothing yet before a listing is given up; at least 1.
     pub idle_polls: u32,
+    /// Addresses of the organisation's other servers, in the order in which they stand in when `url` cannot be used.
+    pub fallback_urls: Vec<String>,
+    /// Runspaces that are open at the same time; from 1 to [`MAX_RUNSPACES`]. With more than one, statistics and a listing
+    /// run side by side.
+    pub max_runspaces: usize,
+    /// How long an idle runspace is kept for the next question; at most [`MAX_IDLE_SESSION`], since Exchange ends idle
+    /// shells after a quarter of an hour. Zero keeps none.
+    pub idle_session: Duration,
+    /// Longest wait for a runspace while all are busy.
+    pub runspace_wait: Duration,
+    /// Whether cmdlets that change anything are refused.
+    pub read_only: bool,
 }
+
+/// Most runspaces of one connection: Exchange lets an account open 18, and others use the account's share too.
+pub const MAX_RUNSPACES: usize = 16;
+/// Longest time that an idle runspace is kept.
+pub const MAX_IDLE_SESSION: Duration = Duration::from_secs(840);
+/// Most servers of one organisation that can be configured beside the preferred one.
+const MAX_FALLBACKS: usize = 15;
 
 impl RemotingConfig {
     /// A configuration with the usual waits: 15 s to connect, answers within 60 s or an idle sign, given up after ten
-    /// idle signs in a row.
+    /// idle signs in a row. One server, one runspace, which is kept for five idle minutes and waited for up to ten.
     pub fn new(url: impl Into<String>, authentication: Authentication) -> Self {
         Self {
             url: url.into(),
@@ -43,7 +62,24 @@ impl RemotingConfig {
             operation_timeout: Duration::from_secs(60),
             request_timeout: Duration::from_secs(90),
             idle_polls: 10,
+            fallback_urls: Vec::new(),
+            max_runspaces: 1,
+            idle_session: Duration::from_secs(300),
+            runspace_wait: Duration::from_secs(600),
+            read_only: false,
         }
+    }
+
+    /// The addresses, the preferred one first, if the whole configuration can work with each.
+    pub(super) fn check_all(&self) -> Result<Vec<Target>, ConfigError> {
+        if self.fallback_urls.len() > MAX_FALLBACKS
+            || !(1..=MAX_RUNSPACES).contains(&self.max_runspaces)
+            || self.idle_session > MAX_IDLE_SESSION
+        {
+            return Err(ConfigError::Runspaces);
+        }
+        let urls = std::iter::once(&self.url).chain(&self.fallback_urls);
+        urls.map(|url| Self { url: url.clone(), ..self.clone() }.check()).collect()
     }
 
     /// The address, if the whole configuration can work.
@@ -75,7 +111,11 @@ impl RemotingConfig {
         let Some(path) = &account.password_file else {
             let by_ticket =
                 matches!(self.authentication, Authentication::Kerberos(_) | Authentication::Negotiate(_));
-            return if by_ticket && cfg!(feature = "gssapi") { Ok(()) } else { Err(ConfigError::NoPassword) };
+            if !by_ticket || !cfg!(feature = "gssapi") {
+                return Err(ConfigError::NoPassword);
+            }
+            let by_system = self.kerberos == KerberosConfig::default();
+            return if by_system { Ok(()) } else { Err(ConfigError::KerberosOfSystem) };
         };
         if account.username.is_empty() {
             return Err(ConfigError::Username);
@@ -145,6 +185,9 @@ pub enum ConfigError {
          a build with the feature gssapi"
     )]
     NoPassword,
+    /// What nobody would heed.
+    #[error("without a password_file Kerberos takes realm and KDCs from krb5.conf: leave them out")]
+    KerberosOfSystem,
     /// Kerberos would not know where to ask.
     #[error(
         "{username:?} has no domain: write DOMAIN\\\\user or user@domain, or say the realm of the account apart from it"
@@ -173,6 +216,12 @@ pub enum ConfigError {
     /// Zero time or zero polls.
     #[error("the connect timeout and the number of idle polls must be more than zero")]
     Bounds,
+    /// Too many servers, no or too many runspaces, or runspaces that are kept longer than Exchange keeps them.
+    #[error(
+        "at most {MAX_FALLBACKS} further servers, 1 to {MAX_RUNSPACES} runspaces, and at most {} s of keeping an idle one",
+        MAX_IDLE_SESSION.as_secs()
+    )]
+    Runspaces,
     /// The password cannot be read.
     #[error("the password file {path}: {source}")]
     Password {

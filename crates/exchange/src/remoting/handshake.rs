@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     ExchangeError,
-    security::{ALLOWED_SKEW, Intent, Protection, SecurityContext, refusal_in, skew},
+    security::{ALLOWED_SKEW, Intent, SecurityContext, refusal_in, skew},
 };
 
 /// Most requests of a sign-in. NTLM has two, SPNEGO may need another.
@@ -25,15 +25,15 @@ pub(super) async fn sign_in(
     scheme: Scheme,
     intent: Intent,
 ) -> Result<Connection, ExchangeError> {
-    let protection = intent.protection;
     let context = intent.context().map_err(|error| error.at(link.target.endpoint()))?;
     let mut handshake = Handshake { link, wire, context, names: scheme.names };
     handshake.run().await?;
     let Handshake { wire, context, .. } = handshake;
     tracing::debug!(endpoint = %link.target.endpoint(), protocol = context.protocol(), "signed in");
-    let identification = match protection {
-        Protection::Sealed => Identification::Sealed { context, protocol: scheme.sealing },
-        Protection::ByTransport => Identification::SignedIn,
+    let identification = if link.target.tls {
+        Identification::SignedIn
+    } else {
+        Identification::Sealed { context, protocol: scheme.sealing }
     };
     Ok(Connection::new(wire, identification))
 }

@@ -35,7 +35,7 @@ pub(super) struct Link {
     pub(super) target: Target,
     pub(super) request_timeout: Duration,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) refused: RefusedSecret,
+    pub(super) refused: Arc<RefusedSecret>,
     connect_timeout: Duration,
     authentication: Authentication,
     service: String,
@@ -50,13 +50,18 @@ struct Secrets {
 }
 
 impl Link {
-    pub(super) fn new(target: Target, config: &RemotingConfig, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        target: Target,
+        config: &RemotingConfig,
+        clock: Arc<dyn Clock>,
+        refused: Arc<RefusedSecret>,
+    ) -> Self {
         Self {
             service: config.service_principal.clone().unwrap_or_else(|| format!("HTTP/{}", target.host)),
             target,
             request_timeout: config.request_timeout,
             clock,
-            refused: RefusedSecret::default(),
+            refused,
             connect_timeout: config.connect_timeout,
             authentication: config.authentication.clone(),
             kerberos: config.kerberos.clone(),
@@ -109,10 +114,11 @@ impl Link {
             mechanism: scheme.mechanism,
             credentials: match &password {
                 Some(password) => Credentials::Password { username, password: password.clone() },
-                None => Credentials::System,
+                None => Credentials::System { username },
             },
             service: self.service.clone(),
-            protection: if self.target.tls { Protection::ByTransport } else { Protection::Sealed },
+            // Where TLS makes sealing needless, SPNEGO's check of its own negotiation still needs the keys for it.
+            protection: Protection::Sealed,
             binding,
             kerberos: self.kerberos.clone(),
             clock: self.clock.clone(),

@@ -86,7 +86,11 @@ pub(super) async fn open(
     let violated = |reason: String| ExchangeError::ProtocolViolated { reason };
     let Answer { status, mut headers, body } = answer;
     let enclosed = read(content_type(&headers), body).map_err(|reason| violated(reason.to_owned()))?;
-    let plain = context.unwrap(enclosed.token).await.map_err(|error| error.at(endpoint))?;
+    let unwrapped = context.unwrap(enclosed.token).await.map_err(|error| error.at(endpoint))?;
+    if !unwrapped.is_sealed {
+        return Err(violated("an answer is signed, but not encrypted".into()));
+    }
+    let plain = unwrapped.message;
     if plain.len() != enclosed.length {
         return Err(violated(format!(
             "a sealed answer holds {} bytes instead of {}",

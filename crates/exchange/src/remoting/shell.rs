@@ -1,21 +1,23 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use exconn_model::{Clock, Entropy};
-use exconn_psrp::{Client, ClientConfig, ClientError, Command, EXCHANGE, Limits, Outcome, Sink};
+use exconn_model::{Clock, Entropy, FailureKind};
+use exconn_psrp::{Client, ClientConfig, ClientError, EXCHANGE, Limits, Outcome, Sink};
 use tokio::{
-    runtime::Handle,
+    sync::RwLock,
     task::JoinHandle,
     time::{sleep, timeout},
 };
 
 use super::{
     answer,
+    cmdlets::Cmdlet,
     config::RemotingConfig,
     connection::{Answer, Connection},
     cookies::Cookies,
-    failure,
+    failure::{self, Remedy, Setback},
     link::Link,
+    patience::Waits,
 };
 use crate::ExchangeError;
 
@@ -37,30 +39,47 @@ pub(super) const LIMITS: Limits = Limits {
     idle_polls: 10,
 };
 
-type InFlight = JoinHandle<Result<(Connection, Answer), ExchangeError>>;
+type InFlight = JoinHandle<Result<(Connection, Answer), Unanswered>>;
+
+/// A request that brought no answer.
+struct Unanswered {
+    error: ExchangeError,
+    /// Whether the server may have got it.
+    sent: bool,
+}
+
+/// Closed while Exchange wants to be left alone: who was told so holds it, and every request passes it.
+pub(super) type Gate = Arc<RwLock<()>>;
 
 /// A shell at the server with one runspace, and the connection to it.
 pub(super) struct Shell {
+    /// The server's place among those of the organisation.
+    pub(super) server: usize,
     link: Arc<Link>,
     clock: Arc<dyn Clock>,
+    gate: Gate,
+    read_only: bool,
     client: Client,
     cookies: Cookies,
     connection: Option<Connection>,
     /// The request that is under way. It runs by itself, so that nothing is lost when nobody waits for it any more.
     in_flight: Option<InFlight>,
-    /// Whether the request that creates the shell was answered.
+    waits: Waits,
+    /// Whether the server said that it created the shell.
     created: bool,
-    /// Whether the server said that it does not know the shell, or the command in it.
+    /// Whether the server said that it does not know the shell, or the command in it, or whether it is not known if there
+    /// ever was one.
     gone: bool,
     cmdlet: String,
 }
 
 impl Shell {
     pub(super) fn new(
-        link: Arc<Link>,
+        (server, link): (usize, Arc<Link>),
         config: &RemotingConfig,
         entropy: Arc<dyn Entropy>,
         clock: Arc<dyn Clock>,
+        gate: Gate,
     ) -> Self {
         let client_config = ClientConfig {
             endpoint: link.target.to_string(),
@@ -70,27 +89,42 @@ impl Shell {
             limits: Limits { idle_polls: config.idle_polls, ..LIMITS },
         };
         Self {
+            server,
             link,
             clock,
+            gate,
+            read_only: config.read_only,
             client: Client::new(client_config, Box::new(move || entropy.uuid())),
             cookies: Cookies::default(),
             connection: None,
             in_flight: None,
+            waits: Waits::default(),
             created: false,
             gone: false,
             cmdlet: String::new(),
         }
     }
 
-    /// Sets the command to run next.
-    pub(super) fn invoke(&mut self, command: &Command) -> Result<(), ExchangeError> {
+    /// Sets the cmdlet to run next. The only way for anything to get to the server.
+    pub(super) fn invoke(&mut self, cmdlet: &Cmdlet) -> Result<(), Setback> {
+        let command = cmdlet.admitted(self.read_only)?;
         self.cmdlet.clone_from(&command.name);
         self.client.invoke(command).map_err(|error| failure::of_client(&self.link, error))
     }
 
-    /// The cmdlet that runs.
-    pub(super) fn cmdlet(&self) -> &str {
-        &self.cmdlet
+    /// Whether the server said that it opened the shell.
+    pub(super) fn is_created(&self) -> bool {
+        self.created
+    }
+
+    /// Whether it can take another cmdlet.
+    pub(super) fn is_free(&self) -> bool {
+        self.in_flight.is_none() && self.client.is_free()
+    }
+
+    /// Whether the server may have started the last cmdlet.
+    pub(super) fn may_have_run(&self) -> bool {
+        self.client.may_have_run()
     }
 
     /// Sends the next request, if there is one and none is under way.
@@ -105,64 +139,91 @@ impl Shell {
 
     fn post(&mut self, envelope: Bytes) -> InFlight {
         let (link, connection, cookies) = (self.link.clone(), self.connection.take(), self.cookies.header());
+        let gate = self.gate.clone();
         tokio::spawn(async move {
+            drop(gate.read().await);
             let connection = match connection {
                 Some(connection) => connection.still_open().await,
                 None => None,
             };
             let connection = match connection {
                 Some(connection) => connection,
-                None => link.open().await?,
+                None => link.open().await.map_err(|error| Unanswered { error, sent: false })?,
             };
-            connection.post(&link, envelope, cookies).await
+            let posted = connection.post(&link, envelope, cookies).await;
+            posted.map_err(|error| Unanswered { error, sent: true })
         })
     }
 
-    /// Takes the answer to the request that is under way; sends one first if none is. Dropping the future loses nothing.
-    pub(super) async fn step(&mut self, sink: &mut (dyn Sink + Send)) -> Result<(), ExchangeError> {
+    /// Takes the answer to the request that is under way; sends one first if none is. Waits as long as Exchange asks, if
+    /// that is short, and asks again. Dropping the future loses nothing.
+    pub(super) async fn step(&mut self, sink: &mut (dyn Sink + Send)) -> Result<(), Setback> {
+        loop {
+            let taken = self.attempt(sink).await;
+            let Err(Setback { error, remedy: Remedy::AskAgain(wait) }) = taken else {
+                if taken.is_ok() {
+                    self.waits = Waits::default();
+                }
+                return taken;
+            };
+            if !self.waits.admit(wait) {
+                return Err(Setback { error, remedy: Remedy::None });
+            }
+            tracing::debug!(?wait, "Exchange asks to wait");
+            let _closed = self.gate.clone().write_owned().await;
+            sleep(wait).await;
+        }
+    }
+
+    async fn attempt(&mut self, sink: &mut (dyn Sink + Send)) -> Result<(), Setback> {
         self.send();
         let Some(in_flight) = &mut self.in_flight else {
-            return Err(ExchangeError::ProtocolViolated { reason: "there is nothing to ask for".into() });
+            let reason = "there is nothing to ask for".into();
+            return Err(ExchangeError::ProtocolViolated { reason }.into());
         };
         let result = in_flight.await;
         self.in_flight = None;
-        let (connection, answer) = result.map_err(|error| self.link.unreachable(&error))??;
-        self.take(connection, answer, sink)
+        match result.map_err(|error| self.link.unreachable(&error))? {
+            Ok((connection, answer)) => self.take(connection, answer, sink),
+            Err(Unanswered { error, sent }) => {
+                if sent && !self.created {
+                    // The server may have opened the shell all the same.
+                    self.client.assume_shell();
+                    self.gone = true;
+                }
+                Err(error.into())
+            }
+        }
     }
 
-    fn take(
-        &mut self,
-        connection: Connection,
-        answer: Answer,
-        sink: &mut dyn Sink,
-    ) -> Result<(), ExchangeError> {
+    fn take(&mut self, connection: Connection, answer: Answer, sink: &mut dyn Sink) -> Result<(), Setback> {
         self.connection = Some(connection);
         self.cookies.take(&answer.headers);
-        let status = answer.status.as_u16();
-        let envelope = answer::envelope(&self.link, self.clock.as_ref(), answer)?;
-        let handled = self.client.handle(status, &envelope, sink);
-        self.created = true;
+        let status = answer.status;
+        let envelope = answer::envelope(&self.link, self.clock.as_ref(), answer)
+            .map_err(|error| Setback::of_status(status, error))?;
+        let handled = self.client.handle(status.as_u16(), &envelope, sink);
+        self.created |= self.client.has_shell();
         if let Err(ClientError::Fault(fault)) = &handled {
             self.gone = fault.is_shell_gone();
         }
         handled.map_err(|error| failure::of_client(&self.link, error))
     }
 
-    /// Whether the command ended; an error if it did not end well.
-    pub(super) fn has_ended(&self) -> Result<bool, ExchangeError> {
-        match self.client.outcome() {
-            None => Ok(false),
-            Some(Outcome::Completed) => Ok(true),
-            Some(Outcome::Stopped) => {
+    /// How the cmdlet ended, once it has.
+    pub(super) fn outcome(&self) -> Option<Result<(), ExchangeError>> {
+        Some(match self.client.outcome()? {
+            Outcome::Completed => Ok(()),
+            Outcome::Stopped => {
                 Err(ExchangeError::EndedEarly { reason: format!("{} was stopped", self.cmdlet) })
             }
-            Some(Outcome::Failed(record)) => Err(failure::of_record(&self.cmdlet, record)),
-        }
+            Outcome::Failed(record) => Err(failure::of_record(&self.cmdlet, record)),
+        })
     }
 
     /// Deletes the shell at the server, which ends whatever runs in it. A user has few of them (18 by default), and the
     /// server keeps those that are left for a quarter of an hour.
-    async fn close(mut self) {
+    pub(super) async fn close(mut self) {
         match timeout(CLOSING, self.delete()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "a shell could not be given back to Exchange"),
@@ -175,9 +236,18 @@ impl Shell {
             if self.created {
                 // The server may hold back this answer for long; another connection tells it to end.
                 in_flight.abort();
-            } else if let Ok(Ok((connection, answer))) = in_flight.await {
-                // Only this answer names the shell.
-                self.take(connection, answer, &mut Ignore)?;
+            } else {
+                match in_flight.await {
+                    // This answer names the shell.
+                    Ok(Ok((connection, answer))) => {
+                        self.take(connection, answer, &mut Ignore).map_err(|setback| setback.error)?;
+                    }
+                    Ok(Err(Unanswered { sent: true, .. })) => {
+                        self.client.assume_shell();
+                        self.gone = true;
+                    }
+                    _ => {}
+                }
             }
         }
         self.client.close();
@@ -188,7 +258,10 @@ impl Shell {
             attempts -= 1;
             let error = match self.deleted(request.clone()).await {
                 Ok(()) => return Ok(()),
-                Err(error) if attempts == 0 => return if self.gone { Ok(()) } else { Err(error) },
+                // Each further try would count towards locking the account out.
+                Err(error) if attempts == 0 || is_about_the_account(&error) => {
+                    return if self.gone { Ok(()) } else { Err(error) };
+                }
                 Err(error) => error,
             };
             let asked = if let ExchangeError::Throttled { after } = error { after } else { Duration::ZERO };
@@ -199,7 +272,7 @@ impl Shell {
 
     async fn deleted(&mut self, request: Bytes) -> Result<(), ExchangeError> {
         let posted = self.post(request).await.map_err(|error| self.link.unreachable(&error))?;
-        let (connection, answer) = posted?;
+        let (connection, answer) = posted.map_err(|unanswered| unanswered.error)?;
         self.connection = Some(connection);
         let status = answer.status;
         answer::envelope(&self.link, self.clock.as_ref(), answer)?;
@@ -223,38 +296,8 @@ impl Sink for Ignore {
     fn warning(&mut self, _: String) {}
 }
 
-/// Gives the shell back when it is dropped, whatever happened before.
-pub(super) struct Session {
-    shell: Option<Box<Shell>>,
-    runtime: Handle,
-}
-
-impl Session {
-    pub(super) fn new(shell: Shell) -> Self {
-        Self { shell: Some(Box::new(shell)), runtime: Handle::current() }
-    }
-
-    /// The shell, until the session ended.
-    pub(super) fn shell(&mut self) -> Result<&mut Shell, ExchangeError> {
-        let over = || ExchangeError::EndedEarly { reason: "the listing is over".into() };
-        self.shell.as_deref_mut().ok_or_else(over)
-    }
-
-    /// Gives the shell back and waits for at most `bound` for that; it goes on in the background.
-    pub(super) async fn end(&mut self, bound: Duration) {
-        if let Some(closing) = self.give_back() {
-            // Nobody can act on a shell that could not be given back in time; the log tells.
-            let _ = timeout(bound, closing).await;
-        }
-    }
-
-    fn give_back(&mut self) -> Option<JoinHandle<()>> {
-        self.shell.take().map(|shell| self.runtime.spawn(shell.close()))
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.give_back();
-    }
+/// Whether the account was refused, for whatever reason.
+fn is_about_the_account(error: &ExchangeError) -> bool {
+    use FailureKind::{AccountLocked, CredentialsRefused, PasswordExpired};
+    matches!(error.kind(), AccountLocked | CredentialsRefused | PasswordExpired)
 }

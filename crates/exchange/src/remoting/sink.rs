@@ -11,13 +11,16 @@ use crate::{
     shorten::shortened,
 };
 
+/// Most objects that are kept at a time. A listing hands them on as they come.
+const MOST_ROWS: usize = 100_000;
+
 /// What the answers of one cmdlet brought so far.
 #[derive(Debug)]
 pub(super) struct Rows<M: Mapper> {
     /// Objects, in order.
     pub(super) rows: Vec<M::Row>,
     /// Objects that were ever taken.
-    taken: u64,
+    pub(super) taken: u64,
     failed: Option<ErrorRecord>,
     truncated: Option<String>,
 }
@@ -29,6 +32,11 @@ impl<M: Mapper> Default for Rows<M> {
 }
 
 impl<M: Mapper> Rows<M> {
+    /// Whether what was asked about does not exist.
+    pub(super) fn is_not_found(&self) -> bool {
+        self.failed.as_ref().is_some_and(failure::is_not_found)
+    }
+
     /// Fails if Exchange reported anything for which the rows cannot be all: an error, or a cut.
     pub(super) fn check(&self, cmdlet: &str) -> Result<(), ExchangeError> {
         if let Some(record) = &self.failed {
@@ -73,6 +81,9 @@ pub(super) fn read<M: Mapper>(clixml: &[u8]) -> Result<Result<M::Row, String>, E
 impl<M: Mapper> Sink for Rows<M> {
     fn output(&mut self, clixml: &[u8]) -> Result<(), Error> {
         self.taken += 1;
+        if self.rows.len() >= MOST_ROWS {
+            return Err(failure::refused(format!("there are more than {MOST_ROWS} objects")));
+        }
         let row = read::<M>(clixml)?;
         self.rows.push(row.map_err(|reason| failure::refused(format!("object {}: {reason}", self.taken)))?);
         Ok(())

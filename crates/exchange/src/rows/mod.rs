@@ -19,6 +19,9 @@ pub(crate) trait Mapper: Default {
     /// A property that has a value, as text.
     fn property(&mut self, name: &str, text: &str);
 
+    /// One of the texts of a property that is a list.
+    fn item(&mut self, _name: &str, _text: &str) {}
+
     /// The row, or what is wrong with the object.
     fn finish(self) -> Result<Self::Row, String>;
 }

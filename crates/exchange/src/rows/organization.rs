@@ -16,6 +16,13 @@ pub(crate) struct Named {
     version: Option<String>,
 }
 
+impl Named {
+    /// `Name`.
+    pub(crate) fn into_name(self) -> Option<String> {
+        self.name
+    }
+}
+
 impl Mapper for Named {
     type Row = Self;
 

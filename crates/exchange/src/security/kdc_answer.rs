@@ -116,33 +116,44 @@ impl Refusal {
 
     /// What it means to whoever wanted to reach `service`, as far as `by` tells.
     pub(super) fn meaning(&self, by: &str, service: &str, now: Timestamp) -> SecurityError {
-        let by = by.to_owned();
-        if let Some(error) = self.status.and_then(|status| of_status(status, &by)) {
+        if let Some(error) = self.status.and_then(|status| of_status(status, by)) {
             return error;
         }
-        let locked =
-            |reason: &str| SecurityError::AccountLocked { by: by.clone(), reason: reason.to_owned() };
-        let refused = |reason: &str| SecurityError::Refused { by: by.clone(), reason: reason.to_owned() };
-        match self.code {
-            CLIENT_UNKNOWN | PREAUTHENTICATION_FAILED => SecurityError::CredentialsRefused { by },
-            KEY_EXPIRED => SecurityError::PasswordExpired { by },
-            NAME_EXPIRED => locked("it has expired"),
-            CLIENT_REVOKED => locked("it is locked, disabled or expired"),
-            CLIENT_NOT_YET => locked("it is not valid yet"),
-            POLICY => locked("a policy does not let it sign in here and now"),
-            SERVICE_UNKNOWN => SecurityError::ServiceUnknown { principal: service.to_owned() },
-            SKEW | TICKET_NOT_YET => SecurityError::ClockSkew { by, reason: skew(self.server_time, now) },
-            ENCRYPTION_TYPE_UNSUPPORTED => refused(
-                "account and service have no AES key (msDS-SupportedEncryptionTypes; a password set anew makes one)",
-            ),
-            BAD_INTEGRITY | MODIFIED => refused(&format!(
-                "the service cannot read the ticket: {service} is registered for another account than the one that runs \
-                 the service, or the key of that account has changed"
-            )),
-            WRONG_REALM => refused("it does not serve the account's realm"),
-            code => refused(&format!("Kerberos error {code}")),
-        }
+        let unknown =
+            || SecurityError::Refused { by: by.to_owned(), reason: format!("Kerberos error {}", self.code) };
+        meaning_of(self.code, by, service, || skew(self.server_time, now)).unwrap_or_else(unknown)
     }
+}
+
+/// What an error code of Kerberos means, if it is one that somebody can act on.
+pub(super) fn meaning_of(
+    code: i32,
+    by: &str,
+    service: &str,
+    skew: impl FnOnce() -> String,
+) -> Option<SecurityError> {
+    let by = by.to_owned();
+    let locked = |reason: &str| SecurityError::AccountLocked { by: by.clone(), reason: reason.to_owned() };
+    let refused = |reason: &str| SecurityError::Refused { by: by.clone(), reason: reason.to_owned() };
+    Some(match code {
+        CLIENT_UNKNOWN | PREAUTHENTICATION_FAILED => SecurityError::CredentialsRefused { by },
+        KEY_EXPIRED => SecurityError::PasswordExpired { by },
+        NAME_EXPIRED => locked("it has expired"),
+        CLIENT_REVOKED => locked("it is locked, disabled or expired"),
+        CLIENT_NOT_YET => locked("it is not valid yet"),
+        POLICY => locked("a policy does not let it sign in here and now"),
+        SERVICE_UNKNOWN => SecurityError::ServiceUnknown { principal: service.to_owned() },
+        SKEW | TICKET_NOT_YET => SecurityError::ClockSkew { by, reason: skew() },
+        ENCRYPTION_TYPE_UNSUPPORTED => refused(
+            "account and service have no AES key (msDS-SupportedEncryptionTypes; a password set anew makes one)",
+        ),
+        BAD_INTEGRITY | MODIFIED => refused(&format!(
+            "the service cannot read the ticket: {service} is registered for another account than the one that runs \
+                 the service, or the key of that account has changed"
+        )),
+        WRONG_REALM => refused("it does not serve the account's realm"),
+        _ => return None,
+    })
 }
 
 /// What a service says with its last token, if Kerberos says it.

@@ -6,6 +6,8 @@
 
 mod channel_binding;
 mod error;
+#[cfg(feature = "gssapi")]
+mod gssapi_context;
 mod kdc;
 mod kdc_answer;
 mod kdc_client;
@@ -27,6 +29,13 @@ pub(crate) use channel_binding::ChannelBinding;
 pub(crate) use error::SecurityError;
 pub(crate) use kdc_answer::{ALLOWED_SKEW, refusal_in, skew};
 pub use kerberos_config::KerberosConfig;
+
+/// Opens a message that claims to be sealed with a key that nobody has.
+#[cfg(feature = "untrusted")]
+pub(crate) fn wrap_token_length(token: Vec<u8>) -> Option<usize> {
+    let mut opener = wrap_token::Opener::new(vec![0x5a; 32]).ok()?;
+    opener.open(token).ok().map(|unwrapped| unwrapped.message.len())
+}
 
 /// Longest token of a handshake, in bytes: what Windows allows a Kerberos ticket with its group memberships.
 pub(crate) const MAX_TOKEN: usize = 65_536;
@@ -51,15 +60,18 @@ pub(crate) enum Credentials {
         /// It is kept only until the context is established.
         password: SecretString,
     },
-    /// Whoever this process is to Kerberos: by a credential cache, or by a keytab.
-    System,
+    /// Whom this machine has credentials for: by a credential cache, or by a keytab.
+    System {
+        /// Which of them, if not the default.
+        username: String,
+    },
 }
 
 impl Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Password { username, .. } => f.debug_tuple("Password").field(username).finish(),
-            Self::System => f.write_str("System"),
+            Self::System { username } => f.debug_tuple("System").field(username).finish(),
         }
     }
 }
@@ -94,7 +106,26 @@ impl Intent {
     /// # Errors
     /// [`SecurityError::Unsupported`] if this build has not what is asked for.
     pub(crate) fn context(self) -> Result<Box<dyn SecurityContext>, SecurityError> {
+        #[cfg(feature = "gssapi")]
+        if self.needs_library() {
+            return Ok(Box::new(gssapi_context::Context::new(self)));
+        }
         sspi_context::Context::new(self).map(|context| Box::new(context) as Box<dyn SecurityContext>)
+    }
+}
+
+#[cfg(feature = "gssapi")]
+impl Intent {
+    /// Whether only the system's library can do it. It takes KDCs from `krb5.conf` alone: where they are configured, a password
+    /// goes to them, and a binding is left out.
+    fn needs_library(&self) -> bool {
+        match self.credentials {
+            Credentials::System { .. } => true,
+            Credentials::Password { .. } => {
+                let is_bound = self.binding.is_some() && self.mechanism == Mechanism::Kerberos;
+                is_bound && self.kerberos == KerberosConfig::default()
+            }
+        }
     }
 }
 
@@ -103,6 +134,14 @@ impl Intent {
 pub(crate) struct Wrapped {
     pub(crate) signature: Vec<u8>,
     pub(crate) message: Vec<u8>,
+}
+
+/// An opened message of the server.
+#[derive(Debug)]
+pub(crate) struct Unwrapped {
+    pub(crate) message: Vec<u8>,
+    /// Whether nobody else could read it; if not, it was signed alone.
+    pub(crate) is_sealed: bool,
 }
 
 /// One client's side of an authenticated conversation.
@@ -128,5 +167,5 @@ pub(crate) trait SecurityContext: Debug + Send {
     async fn wrap(&mut self, message: Vec<u8>) -> Result<Wrapped, SecurityError>;
 
     /// Opens a sealed message, signature first, and checks that it is the server's next one.
-    async fn unwrap(&mut self, token: Vec<u8>) -> Result<Vec<u8>, SecurityError>;
+    async fn unwrap(&mut self, token: Vec<u8>) -> Result<Unwrapped, SecurityError>;
 }

@@ -81,7 +81,7 @@ impl Sasl {
         if offer.is_empty() {
             return Ok(Vec::new());
         }
-        let offer = self.context.unwrap(offer).await?;
+        let offer = self.context.unwrap(offer).await?.message;
         let [layers, maximum @ ..] = <[u8; 4]>::try_from(offer.as_slice()).map_err(|_| {
             SecurityError::Broken("the offer of security layers is not four bytes long".into())
         })?;
@@ -137,6 +137,10 @@ impl Sasl {
 
     /// Opens a sealed message, without the length in front.
     pub(crate) async fn unseal(&mut self, sealed: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
-        self.context.unwrap(sealed).await
+        let unwrapped = self.context.unwrap(sealed).await?;
+        if !unwrapped.is_sealed {
+            return Err(SecurityError::Broken("a message is signed, but not encrypted".into()));
+        }
+        Ok(unwrapped.message)
     }
 }

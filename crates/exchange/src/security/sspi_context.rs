@@ -13,9 +13,9 @@ use tracing::{dispatcher, subscriber::NoSubscriber};
 
 use super::{
     ChannelBinding, Credentials, Intent, MAX_TOKEN, Mechanism, Protection, SecurityContext, SecurityError,
-    Wrapped,
+    Unwrapped, Wrapped,
     kdc_client::{HOME, KdcClient},
-    wrap_token,
+    wrap_token::Opener,
 };
 use crate::shorten::shortened;
 
@@ -116,8 +116,8 @@ impl SecurityContext for Context {
         self.run(|engine| engine.package.wrap(message)).await
     }
 
-    async fn unwrap(&mut self, token: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
-        self.run(|engine| engine.package.unwrap(token)).await
+    async fn unwrap(&mut self, token: Vec<u8>) -> Result<Unwrapped, SecurityError> {
+        self.run(|engine| engine.unwrap(token)).await
     }
 }
 
@@ -139,6 +139,8 @@ struct Engine {
     second_choice: Option<AuthIdentityBuffers>,
     /// Why NTLM took its place.
     without_kerberos: Option<SecurityError>,
+    /// Opens Kerberos's messages, once the context is established.
+    opener: Option<Opener>,
 }
 
 impl Engine {
@@ -189,6 +191,7 @@ impl Engine {
             kdcs,
             second_choice,
             without_kerberos: None,
+            opener: None,
         })
     }
 
@@ -242,8 +245,16 @@ impl Engine {
         if done {
             self.second_choice = None;
             self.package.forget_password();
+            self.opener = self.package.opener()?;
         }
         Ok((token, done))
+    }
+
+    fn unwrap(&mut self, token: Vec<u8>) -> Result<Unwrapped, SecurityError> {
+        match &mut self.opener {
+            Some(opener) => opener.open(token),
+            None => self.package.unwrap(token).map(|message| Unwrapped { message, is_sealed: true }),
+        }
     }
 }
 
@@ -296,6 +307,19 @@ impl Package {
         }
     }
 
+    fn opener(&self) -> Result<Option<Opener>, SecurityError> {
+        if !self.is_kerberos() {
+            return Ok(None);
+        }
+        let keys = match self {
+            Self::Kerberos(kerberos, _) => kerberos.query_context_session_key(),
+            Self::Negotiate(negotiate, _) => negotiate.query_context_session_key(),
+            Self::Ntlm(ntlm, _) => ntlm.query_context_session_key(),
+        };
+        let key = keys.map_err(broken)?.session_key.as_ref().clone();
+        Opener::new(key).map(Some)
+    }
+
     fn wrap(&mut self, message: Vec<u8>) -> Result<Wrapped, SecurityError> {
         match self {
             Self::Kerberos(kerberos, _) => wrap(kerberos, message),
@@ -305,9 +329,6 @@ impl Package {
     }
 
     fn unwrap(&mut self, token: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
-        if self.is_kerberos() {
-            wrap_token::check(&token)?;
-        }
         match self {
             Self::Kerberos(kerberos, _) => unwrap(kerberos, token),
             Self::Negotiate(negotiate, _) => unwrap(negotiate, token),

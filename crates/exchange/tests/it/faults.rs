@@ -8,7 +8,7 @@ use exconn_model::FailureKind;
 use exconn_testkit::{Peer, wait_until};
 use serde_json::json;
 
-use crate::setup::{BOUND, Client, no_shell_is_left, peer};
+use crate::setup::{BOUND, Client, cmdlets, no_shell_is_left, peer, sessions};
 
 const COUNT: usize = 300;
 
@@ -33,7 +33,8 @@ async fn recovers(peer: &Peer, client: &Client) {
 async fn breaks(kind: &str, failure: FailureKind, text: &str) {
     let (peer, client) = scene();
     for at in [0, 200] {
-        peer.fault(&json!({"kind": kind, "at": at}));
+        // Each time: what is lost before it brought anything is tried again.
+        peer.fault(&json!({"kind": kind, "at": at, "times": 0}));
         let error = client.failure().await;
         assert_eq!(error.kind(), failure, "{kind} at {at}: {error}");
         assert!(error.to_string().contains(text), "{kind} at {at}: {error}");
@@ -122,30 +123,77 @@ async fn a_repeated_fragment_and_a_huge_value_are_passed_over_or_refused() {
 }
 
 #[tokio::test]
-async fn a_load_quota_says_how_long_to_wait() {
+async fn what_is_lost_before_it_brought_anything_is_begun_again() {
     let (peer, client) = scene();
+    for kind in ["drop-connection", "shell-gone"] {
+        peer.fault(&json!({"kind": kind, "at": 0, "times": 2}));
+        assert_eq!(client.all().await.unwrap().len(), COUNT, "{kind}");
+        assert_eq!(peer.stats()["faults_fired"][kind], 2);
+        assert_eq!((cmdlets(&peer).len(), sessions(&peer)), (3, 3), "{kind}");
+        recovers(&peer, &client).await;
+        peer.reset();
+    }
+    // Not after that: whoever took the first devices would get them twice.
+    peer.fault(&json!({"kind": "drop-connection", "at": 200}));
+    client.failure().await;
+    assert_eq!(cmdlets(&peer).len(), 1);
+}
+
+#[tokio::test]
+async fn a_load_quota_is_obeyed_to_the_millisecond_and_nothing_is_lost() {
+    let (peer, client) = scene();
+    let quick = timed(&client).await;
+    // The request that opens the shell, one for a command, one for its answer, and the good-bye.
+    for at in [0, 2, 5, 7] {
+        peer.reset();
+        peer.fault(&json!({"kind": "quota", "at": at, "ms": 700}));
+        let slow = timed(&client).await;
+        assert!(slow >= Duration::from_millis(690), "at {at}: {slow:?}");
+        assert!(slow < quick * 3 + Duration::from_millis(2500), "at {at}: {slow:?} instead of {quick:?}");
+        assert_eq!(cmdlets(&peer).len(), 1, "the same listing goes on");
+        no_shell_is_left(&peer).await;
+    }
+    // Of each time the request itself; the last millisecond may be begun when the wait is over.
+    assert!(peer.stats()["refused_by_quota"].as_u64() <= Some(8), "{}", peer.stats());
+    assert_eq!(peer.stats()["protocol_errors"], json!([]));
+}
+
+/// How long a complete listing takes.
+#[expect(clippy::disallowed_methods, reason = "it measures a wait")]
+async fn timed(client: &Client) -> Duration {
+    let start = std::time::Instant::now();
+    assert_eq!(client.all().await.unwrap().len(), COUNT);
+    start.elapsed()
+}
+
+#[tokio::test]
+async fn a_long_load_quota_is_for_the_caller_to_wait_out() {
     for at in [0, 2] {
-        peer.fault(&json!({"kind": "quota", "at": at, "ms": 400}));
+        let (peer, client) = scene();
+        peer.fault(&json!({"kind": "quota", "at": at, "ms": 45_000}));
         let error = client.failure().await;
         let ExchangeError::Throttled { after } = error else { panic!("{error}") };
-        assert!(after > Duration::from_millis(100) && after <= Duration::from_millis(400), "{after:?}");
-        wait_until(BOUND, || async { client.all().await.is_ok() }).await;
-        recovers(&peer, &client).await;
+        assert!(after > Duration::from_secs(40) && after <= Duration::from_secs(45), "{after:?}");
+        assert_eq!(peer.stats()["refused_by_quota"], 1, "it is not asked again");
     }
 }
 
 #[tokio::test]
-async fn a_busy_front_end_says_how_long_to_wait() {
+async fn a_busy_front_end_is_given_its_time() {
     let (peer, client) = scene();
-    for at in [0, 3] {
+    for at in [0, 3, 6] {
         peer.fault(&json!({"kind": "http-503", "at": at}));
-        let error = client.failure().await;
-        assert!(
-            matches!(error, ExchangeError::Throttled { after } if after == Duration::from_secs(1)),
-            "{error}"
-        );
+        let took = timed(&client).await;
+        assert!(took >= Duration::from_secs(1), "at {at}: {took:?}");
         recovers(&peer, &client).await;
     }
+    peer.fault(&json!({"kind": "http-503", "times": 0}));
+    let error = client.failure().await;
+    assert!(
+        matches!(error, ExchangeError::Throttled { after } if after == Duration::from_secs(1)),
+        "{error}"
+    );
+    recovers(&peer, &client).await;
 }
 
 #[tokio::test]
@@ -155,6 +203,8 @@ async fn a_password_that_stops_working() {
         peer.fault(&json!({"kind": "wrong-auth", "at": at}));
         let error = client.failure().await;
         assert!(matches!(error, ExchangeError::CredentialsRefused { .. }), "{error}");
+        // The password rests for an hour.
+        client.clock.advance(Duration::from_secs(3600));
         recovers(&peer, &client).await;
     }
 }
@@ -163,7 +213,8 @@ async fn a_password_that_stops_working() {
 async fn errors_while_observing_leave_no_shell_either() {
     let (peer, client) = scene();
     for (kind, cmdlet) in [
-        ("drop-connection", "Get-OrganizationConfig"),
+        ("truncate-xml", "Get-OrganizationConfig"),
+        ("bad-clixml", "Get-OrganizationConfig"),
         ("error-midway", "Get-ExchangeServer"),
         ("bad-clixml", "Get-ExchangeServer"),
     ] {

@@ -11,6 +11,7 @@ use exconn_exchange::{
     DeviceScope, Exchange, ExchangeError,
     remoting::{ConfigError, TargetError},
 };
+use exconn_model::FailureKind;
 use exconn_testkit::Peer;
 
 use crate::setup::{BOUND, Client, PASSWORD, assert_no_secret, no_shell_is_left, peer};
@@ -80,14 +81,16 @@ async fn a_cmdlet_that_the_account_may_not_run_is_named() {
 }
 
 #[tokio::test]
-async fn too_many_shells_are_a_reason_to_wait() {
+async fn too_many_shells_are_named_with_their_number() {
     let peer = peer(&["--count", "1000", "--max-shells", "1"]);
     let client = Client::new(peer.url());
     let mut held = client.exchange.devices(DeviceScope::All).await.unwrap();
     held.next().await.unwrap();
-    let error = client.failure().await;
+    let error = Client::new(peer.url()).failure().await;
+    assert!(matches!(error, ExchangeError::ShellLimit { limit: Some(1), .. }), "{error}");
+    assert_eq!(error.kind(), FailureKind::Throttled);
     assert!(
-        matches!(error, ExchangeError::Throttled { after } if after >= Duration::from_secs(1)),
+        error.to_string().contains("(1)") && error.to_string().contains("PowerShellMaxConcurrency"),
         "{error}"
     );
     drop(held);

@@ -6,6 +6,7 @@ use exconn_exchange::{
 };
 use exconn_model::{DeviceChange, ObservedDevice, Timestamp};
 use exconn_testkit::{ManualClock, Peer, SeededEntropy, wait_until};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// The password of peers in these tests; long enough to be found wherever it leaks.
@@ -20,6 +21,7 @@ pub(crate) fn peer(options: &[&str]) -> Peer {
 /// A client, its clock, and the folder with its password.
 pub(crate) struct Client {
     pub(crate) exchange: RemotingExchange,
+    /// Moved by hand.
     pub(crate) clock: Arc<ManualClock>,
     folder: TempDir,
 }
@@ -43,6 +45,9 @@ impl Client {
         fs::write(&password_file, password).unwrap();
         let account = Account::new("svc", password_file);
         let mut config = RemotingConfig::new(url, Authentication::Basic(account));
+        // A runspace for each question, unless the test is about keeping them.
+        config.idle_session = Duration::ZERO;
+        config.runspace_wait = BOUND;
         change(&mut config);
         let clock = Arc::new(ManualClock::at(now()));
         let exchange = RemotingExchange::new(config, Arc::new(SeededEntropy::new(7)), clock.clone())?;
@@ -97,7 +102,23 @@ fn present(change: DeviceChange) -> ObservedDevice {
     }
 }
 
+/// What the peer was asked to run since its log was last forgotten, without the setting that begins each session.
+pub(crate) fn cmdlets(peer: &Peer) -> Vec<Value> {
+    let log = peer.log().into_iter();
+    log.filter(|call| call["cmdlet"] != "Set-ADServerSettings").collect()
+}
+
+/// How many sessions the peer saw begin since its log was last forgotten.
+pub(crate) fn sessions(peer: &Peer) -> usize {
+    peer.log().len() - cmdlets(peer).len()
+}
+
 /// Waits until the peer has no shell of ours any more.
 pub(crate) async fn no_shell_is_left(peer: &Peer) {
     wait_until(BOUND, || async { peer.stats()["open_shells"] == 0 }).await;
+}
+
+/// Waits until this holds.
+pub(crate) async fn wait<F: Future<Output = bool>>(condition: impl FnMut() -> F) {
+    wait_until(BOUND, condition).await;
 }

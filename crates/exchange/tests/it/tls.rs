@@ -10,13 +10,13 @@ use tempfile::TempDir;
 use crate::setup::{Client, no_shell_is_left, peer};
 
 /// An authority with its certificate in a file.
-struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: TempDir,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -26,12 +26,17 @@ impl Authority {
         Self { issuer, folder }
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
-    /// A peer whose certificate is for `name`.
-    fn peer(&self, name: &str, expired: bool) -> Peer {
+    /// Trusts this authority alone.
+    pub(crate) fn roots(&self) -> Roots {
+        Roots { system: false, file: Some(self.file()) }
+    }
+
+    /// A file with a certificate for `name` and its key.
+    pub(crate) fn certificate(&self, name: &str, expired: bool) -> PathBuf {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         if expired {
             params.not_after = date_time_ymd(2020, 1, 1);
@@ -40,12 +45,18 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let file = self.folder.path().join("server.pem");
         fs::write(&file, certificate.pem() + &key.serialize_pem()).unwrap();
+        file
+    }
+
+    /// A peer whose certificate is for `name`.
+    fn peer(&self, name: &str, expired: bool) -> Peer {
+        let file = self.certificate(name, expired);
         peer(&["--count", "40", "--tls", file.to_str().unwrap()])
     }
 }
 
 fn trusting(url: &str, authority: &Authority) -> Client {
-    Client::with(url, |config| config.roots = Roots { system: false, file: Some(authority.file()) })
+    Client::with(url, |config| config.roots = authority.roots())
 }
 
 async fn refused(client: &Client, because: &str) {

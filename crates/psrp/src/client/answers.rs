@@ -1,6 +1,6 @@
 //! What the server's answers mean.
 
-use super::{Client, ClientError, Outcome, Sent, Sink, State};
+use super::{Asked, Client, ClientError, Outcome, Sink, State};
 use crate::{
     ErrorRecord, Fault, Limits,
     clixml::{self, Objects, Value},
@@ -13,9 +13,10 @@ impl Client {
     /// Takes the answer to the last request.
     ///
     /// # Errors
-    /// After an error only [`Client::close`] makes sense.
+    /// After a fault that asks to wait ([`Fault::quota`]) the same can be asked again; after every other error only
+    /// [`Client::close`] makes sense.
     pub fn handle(&mut self, status: u16, body: &[u8], sink: &mut dyn Sink) -> Result<(), ClientError> {
-        let Sent::Request(action) = std::mem::replace(&mut self.sent, Sent::Nothing) else {
+        let Some(asked) = self.sent.take() else {
             return Err(ClientError::Protocol("an answer came without a request"));
         };
         let answer = match Envelope::parse(body) {
@@ -24,12 +25,12 @@ impl Client {
             Err(error) => return Err(error.into()),
         };
         if let Some(fault) = answer.fault {
-            return self.fault(action, fault);
+            return self.fault(asked, fault);
         }
         if status != 200 {
             return Err(ClientError::Status(status));
         }
-        match action {
+        match asked.action {
             Action::Create => self.created(answer),
             Action::Command => {
                 self.idle_polls = 0;
@@ -51,7 +52,15 @@ impl Client {
         }
     }
 
-    fn fault(&mut self, action: Action, fault: Fault) -> Result<(), ClientError> {
+    fn fault(&mut self, asked: Asked, fault: Fault) -> Result<(), ClientError> {
+        let action = asked.action;
+        if let Some(pipeline) = self.pipeline.as_mut().filter(|_| action == Action::Command) {
+            pipeline.may_run = false;
+        }
+        if action != Action::Delete && fault.quota().is_some() {
+            self.refused = Some(asked);
+            return Err(ClientError::Fault(fault));
+        }
         match action {
             Action::Receive if fault.is_timeout() => {
                 self.idle_polls += 1;

@@ -52,11 +52,11 @@ enum State {
     Closed,
 }
 
-/// What the last request was, and so what its answer means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sent {
-    Nothing,
-    Request(Action),
+/// A request without its head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Asked {
+    action: Action,
+    body: String,
 }
 
 /// The client of one shell. It does no I/O: post what [`Client::next_request`] gives, and give [`Client::handle`] the
@@ -67,7 +67,10 @@ pub struct Client {
     session: Uuid,
     pool: Uuid,
     state: State,
-    sent: Sent,
+    /// The request that is under way: what its answer means.
+    sent: Option<Asked>,
+    /// A request that the server refused for now without acting on it.
+    refused: Option<Asked>,
     shell: Option<String>,
     fragmenter: Fragmenter,
     incoming: Defragmenter,
@@ -79,6 +82,8 @@ struct Pipeline {
     id: Uuid,
     command_id: Option<String>,
     command: Option<Command>,
+    /// Whether the server may have started the command.
+    may_run: bool,
     /// Fragments not yet sent.
     unsent: VecDeque<Vec<u8>>,
     outcome: Option<Outcome>,
@@ -106,7 +111,8 @@ impl Client {
             session,
             pool,
             state: State::New,
-            sent: Sent::Nothing,
+            sent: None,
+            refused: None,
             shell: None,
             fragmenter: Fragmenter::default(),
             incoming: Defragmenter::default(),
@@ -117,13 +123,14 @@ impl Client {
 
     /// Runs a command next; opens the runspace first if it is not open.
     pub fn invoke(&mut self, command: &Command) -> Result<(), ClientError> {
-        if !matches!(self.state, State::New | State::Open) || self.sent != Sent::Nothing {
+        if self.state != State::New && !self.is_free() {
             return Err(ClientError::Busy);
         }
         self.pipeline = Some(Pipeline {
             id: (self.uuid)(),
             command_id: None,
             command: Some(command.clone()),
+            may_run: false,
             unsent: VecDeque::new(),
             outcome: None,
             stop: false,
@@ -142,6 +149,29 @@ impl Client {
         pipeline.outcome.as_ref()
     }
 
+    /// Whether the runspace is open and runs nothing, so that it can take another command.
+    pub fn is_free(&self) -> bool {
+        self.state == State::Open && self.sent.is_none()
+    }
+
+    /// Whether the server opened the shell, and did not close it.
+    pub fn has_shell(&self) -> bool {
+        self.shell.is_some()
+    }
+
+    /// The answer to the request that opens the shell was lost: the shell may be there under the id that was asked for, and
+    /// [`close`](Self::close) closes it.
+    pub fn assume_shell(&mut self) {
+        if self.shell.is_none() && self.state != State::New {
+            self.shell = Some(self.pool.to_string().to_uppercase());
+        }
+    }
+
+    /// Whether the server may have started the last command: it was sent, and not refused.
+    pub fn may_have_run(&self) -> bool {
+        self.pipeline.as_ref().is_some_and(|pipeline| pipeline.may_run)
+    }
+
     /// Stops the running command: its end comes with the following answers.
     pub fn stop(&mut self) {
         if let Some(pipeline) = &mut self.pipeline {
@@ -151,27 +181,46 @@ impl Client {
 
     /// Closes the shell next, whatever happened before.
     pub fn close(&mut self) {
-        self.sent = Sent::Nothing;
+        (self.sent, self.refused) = (None, None);
         self.state = if self.shell.is_some() { State::Closing } else { State::Closed };
     }
 
-    /// The next envelope to post; `None` if there is nothing to ask for.
+    /// The next envelope to post; `None` if there is nothing to ask for. What the server refused for now is asked again.
     pub fn next_request(&mut self) -> Option<Vec<u8>> {
-        if self.sent != Sent::Nothing {
+        if self.sent.is_some() {
             return None;
         }
-        let (action, body) = match self.state {
+        let asked = match self.refused.take() {
+            Some(refused) => refused,
+            None => {
+                let (action, body) = self.next_step()?;
+                Asked { action, body }
+            }
+        };
+        if let Some(pipeline) = self.pipeline.as_mut().filter(|_| asked.action == Action::Command) {
+            pipeline.may_run = true;
+        }
+        let envelope = self.envelope(&asked);
+        self.sent = Some(asked);
+        Some(envelope)
+    }
+
+    fn next_step(&mut self) -> Option<(Action, String)> {
+        match self.state {
             State::New => {
                 self.pipeline.as_ref()?;
                 self.state = State::Opening;
-                (Action::Create, self.create_body())
+                Some((Action::Create, self.create_body()))
             }
-            State::Opening => (Action::Receive, receive_body(None)),
-            State::Running => self.pipeline_request()?,
-            State::Closing => (Action::Delete, String::new()),
-            State::Open | State::Closed => return None,
-        };
-        self.sent = Sent::Request(action);
+            State::Opening => Some((Action::Receive, receive_body(None))),
+            State::Running => self.pipeline_request(),
+            State::Closing => Some((Action::Delete, String::new())),
+            State::Open | State::Closed => None,
+        }
+    }
+
+    fn envelope(&mut self, asked: &Asked) -> Vec<u8> {
+        let action = asked.action;
         let options = match action {
             Action::Create => {
                 "<w:OptionSet s:mustUnderstand=\"true\"><w:Option Name=\"protocolversion\" MustComply=\"true\">2.3\
@@ -192,7 +241,7 @@ impl Client {
             operation_timeout: self.config.operation_timeout,
             shell_id: self.shell.as_deref(),
         };
-        Some(envelope::request(head, options, &body))
+        envelope::request(head, options, &asked.body)
     }
 
     fn create_body(&mut self) -> String {

@@ -251,16 +251,29 @@ fn faults_say_what_to_do() {
         code: Some(code),
         subcode: subcode.into(),
         reason: reason.into(),
+        location: None,
     };
     let load = "The next request from this user will not be approved for at least 1500 milliseconds.";
     let shells = "This user is allowed a maximum number of 18 concurrent shells, which has been exceeded.";
     let request = Request::parse(&client_request()).unwrap();
     type Is = fn(&Fault) -> bool;
-    let cases: [(Fault, Is); 5] = [
+    let moved = Fault {
+        location: Some("https://ex02.contoso.com/PowerShell/".into()),
+        ..fault(2_150_859_161, "Redirect", "It is at https://ex02.contoso.com/PowerShell/.")
+    };
+    let policy = "Fail to create runspace because you have exceeded the maximum number of connections allowed : 3 for the \
+                  policy party : MaxConcurrency. Please wait for 36 seconds.";
+    let cases: [(Fault, Is); 7] = [
+        (moved, Fault::is_redirect),
+        (fault(0, "", policy), |f| {
+            f.shell_limit() == Some(Some(3)) && f.quota() == Some(Some(Duration::from_secs(36)))
+        }),
         (fault(5, "AccessDenied", "Access is denied & <over>."), Fault::is_access_denied),
         (fault(2_150_858_778, "InvalidResourceURI", "not found"), Fault::is_wrong_resource),
         (fault(2_150_859_174, "QuotaLimit", load), |f| f.quota() == Some(Some(Duration::from_millis(1500)))),
-        (fault(2_150_859_173, "QuotaLimit", shells), |f| f.quota() == Some(None)),
+        (fault(2_150_859_173, "QuotaLimit", shells), |f| {
+            f.quota() == Some(None) && f.shell_limit() == Some(Some(18))
+        }),
         (fault(2_150_858_843, "InvalidSelectors", "The shell was not found."), Fault::is_shell_gone),
     ];
     for (given, is) in cases {
@@ -272,7 +285,7 @@ fn faults_say_what_to_do() {
         let error =
             client.handle(500, &request.fault(Uuid::nil(), &given), &mut Heard::default()).unwrap_err();
         assert!(matches!(&error, ClientError::Fault(found) if *found == given), "{error:?}");
-        assert!(client.next_request().is_none());
+        assert_eq!(client.next_request().is_some(), given.quota().is_some(), "a quota is worth another try");
         client.close();
         assert!(client.next_request().is_none());
 
@@ -326,4 +339,50 @@ fn stopping_what_has_ended_does_nothing() {
     client.stop();
     assert!(client.next_request().is_none());
     assert_eq!(client.outcome(), Some(&Outcome::Completed));
+}
+
+/// The envelope without its id, which is another one each time.
+fn without_id(envelope: &[u8]) -> String {
+    let text = String::from_utf8(envelope.to_vec()).unwrap();
+    let (before, rest) = text.split_once("<a:MessageID>").unwrap();
+    format!("{before}{}", rest.split_once("</a:MessageID>").unwrap().1)
+}
+
+#[test]
+fn what_a_quota_refused_is_asked_again_and_nothing_is_lost() {
+    use crate::conversation::Do;
+    let script = vec![
+        Do::Output("<S>a</S>".into()),
+        Do::Output("<S>b</S>".into()),
+        Do::End(exconn_psrp::server::PipelineEnd::Completed),
+    ];
+    let (mut client, mut server, mut heard) =
+        (client(Limits::default(), 9000), Server::new(script, 1000), Heard::default());
+    let quota = Fault {
+        reason: "The next request from this user will not be approved for at least 7 milliseconds.".into(),
+        subcode: "QuotaLimit".into(),
+        ..Fault::default()
+    };
+    client.invoke(&Command::new("Set-X")).unwrap();
+    let mut refusals = 0;
+    while let Some(envelope) = client.next_request() {
+        // Every request is refused once: opening, the command, each poll, and the good-bye to the command.
+        let request = Request::parse(&envelope).unwrap();
+        let refusal = client.handle(500, &request.fault(Uuid::nil(), &quota), &mut heard);
+        assert!(matches!(refusal, Err(ClientError::Fault(_))));
+        assert!(!client.is_free());
+        if request.action == exconn_psrp::envelope::Action::Command {
+            assert!(!client.may_have_run(), "the server refused it");
+        }
+        let again = client.next_request().unwrap();
+        assert_eq!(without_id(&again), without_id(&envelope));
+        assert_ne!(again, envelope);
+        client.handle(200, &server.answer(&again), &mut heard).unwrap();
+        refusals += 1;
+    }
+    assert!(refusals >= 5, "{refusals}");
+    assert_eq!(heard.output, ["<S>a</S>", "<S>b</S>"]);
+    assert!(client.may_have_run() && client.is_free());
+    client.invoke(&Command::new("Get-X")).unwrap();
+    assert!(!client.may_have_run(), "the next command has not");
 }

@@ -13,7 +13,7 @@ pub enum Permission {
     ConfigurationReadWrite,
     /// Read devices.
     ManagedDevicesRead,
-    /// Read devices; nothing changes devices yet.
+    /// Read devices and decide about their access.
     ManagedDevicesReadWrite,
     /// See the applications that are registered with the built-in issuer.
     ApplicationRead,
@@ -130,6 +130,8 @@ pub enum Need {
     ChangeConnectors,
     /// To see devices.
     ReadDevices,
+    /// To decide whether devices may read mail.
+    ChangeDevices,
     /// To see applications.
     ReadApplications,
     /// To register, change and remove applications.
@@ -152,6 +154,7 @@ impl Need {
                 &[Permission::ServiceConfigReadWrite, Permission::ConfigurationReadWrite]
             }
             Self::ReadDevices => &[Permission::ManagedDevicesRead, Permission::ManagedDevicesReadWrite],
+            Self::ChangeDevices => &[Permission::ManagedDevicesReadWrite],
             Self::ReadApplications => &[Permission::ApplicationRead, Permission::ApplicationReadWrite],
             Self::ChangeApplications => &[Permission::ApplicationReadWrite],
             Self::ReadAudit => &[Permission::AuditLogRead],

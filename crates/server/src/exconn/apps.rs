@@ -65,7 +65,7 @@ struct ShownCredential {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 struct NewApp {
     display_name: String,
     permissions: Vec<String>,
@@ -76,7 +76,7 @@ struct NewApp {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 struct ChangedApp {
     #[serde(default, deserialize_with = "given")]
     display_name: Option<String>,
@@ -85,7 +85,7 @@ struct ChangedApp {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 struct Rotation {
     #[serde(default, deserialize_with = "given")]
     certificate: Option<String>,

@@ -1,14 +1,20 @@
 //! exconn's own routes, under `/exconn/v1`: what the Graph has no place for.
 
+mod access;
 mod apps;
 mod description;
+mod devices;
 mod excerpt;
 mod runs;
 pub(crate) mod secret;
+mod test;
 
+pub(crate) use access::set_access;
 pub(crate) use apps::answer_apps;
 pub(crate) use description::get_description;
+pub(crate) use devices::get_device;
 pub(crate) use runs::{get_run, list_runs};
+pub(crate) use test::test_connector;
 
 use std::borrow::Cow;
 
@@ -31,8 +37,11 @@ pub(crate) fn resolve(path: &str) -> Option<Result<Target<'_>, Failure>> {
         (Some("apps"), None, ..) => (Place::Apps, None),
         (Some("apps"), Some(id), None, _) => (Place::App, Some(id)),
         (Some("apps"), Some(id), Some("rotate"), None) => (Place::AppRotation, Some(id)),
+        (Some("devices"), Some(id), None, _) => (Place::ObservedDevice, Some(id)),
         (Some("runs"), Some(id), None, _) => (Place::Run, Some(id)),
         (Some("connectors"), Some(id), Some("runs"), None) => (Place::ConnectorRuns, Some(id)),
+        (Some("connectors"), Some(id), Some("test"), None) => (Place::ConnectorTest, Some(id)),
+        (Some("devices"), Some(id), Some("access"), None) => (Place::DeviceAccess, Some(id)),
         _ => return Some(Err(Failure::UnknownRoute)),
     };
     Some(Ok(Target { place, id: id.map(Cow::Borrowed), version: None }))

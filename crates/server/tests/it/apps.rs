@@ -65,6 +65,7 @@ async fn bad_bodies_are_refused_with_what_would_do() {
     for (method, path, body, says) in [
         ("POST", APPS, "{}", "displayName"),
         ("POST", APPS, "[", "line 1"),
+        ("POST", APPS, "[]", "an object"),
         ("POST", APPS, r#"{"displayName":" ","permissions":[]}"#, "1 to 256"),
         ("POST", APPS, r#"{"displayName":"a\u0000","permissions":[]}"#, "printable"),
         ("POST", APPS, r#"{"displayName":"a","permissions":["x"]}"#, "AuditLog.Read.All"),

@@ -169,6 +169,7 @@ async fn each_permission_opens_its_routes_and_no_others() {
             permission.name().contains("Config") && permission.name().contains("ReadWrite")
         }
         Need::ReadDevices => permission.name().contains("ManagedDevices"),
+        Need::ChangeDevices => permission.name().contains("ManagedDevices.ReadWrite"),
         Need::ReadApplications => permission.name().starts_with("Application."),
         Need::ChangeApplications => permission.name() == "Application.ReadWrite.All",
         Need::ReadAudit => permission.name() == "AuditLog.Read.All",

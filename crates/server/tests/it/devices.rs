@@ -2,8 +2,10 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use exconn_model::{Clock, ConnectorChange, ConnectorId, DeviceId, ObservedDevice, Timestamp};
-use exconn_store::{DeviceRow, StageEnd};
+use exconn_model::{
+    Clock, ConnectorChange, ConnectorId, DeviceId, DeviceStatistics, ObservedDevice, Timestamp,
+};
+use exconn_store::{DeviceRow, MailboxAnswer, StageEnd, StagedChange};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -29,7 +31,10 @@ fn observed(number: u128) -> ObservedDevice {
         user_display_name: Some(format!("contoso.com/Staff/User {number}")),
         access_state: state.map(str::to_owned),
         access_state_reason: Some("Global".to_owned()),
+        identity: Some(format!("contoso.com/Staff/User {number}/ExchangeActiveSyncDevices/iPhone§{number}")),
         first_sync: Some(Timestamp::from_unix_seconds(1_700_000_000)),
+        user_principal_name: (number % 2 == 1).then(|| format!("user{number}@contoso.com")),
+        email_address: (number % 2 == 1).then(|| format!("User.{number}@contoso.com")),
         ..ObservedDevice::default()
     }
 }
@@ -46,9 +51,10 @@ pub(crate) async fn sync_devices(server: &Server, count: u128) -> ConnectorId {
             id: DeviceId(Uuid::from_u128(0x4000_8000_0000_0000_0000 + number)),
             observed: observed(number),
         })
+        .map(StagedChange::Present)
         .collect();
     server.store.stage(&lease, rows).await.unwrap();
-    let end = StageEnd { remove_absent: true, observed: ConnectorChange::default(), now };
+    let end = StageEnd { remove_absent: true, cookie: None, observed: ConnectorChange::default(), now };
     server.store.apply_stage(&lease, end).await.unwrap();
     id
 }
@@ -79,7 +85,10 @@ async fn devices_are_listed_counted_and_read() {
         ("easActivated", "25"),
         ("not (model eq 'Model 1')", "17"),
         ("managementAgent eq 'eas'", "25"),
-        ("userPrincipalName eq null", "25"),
+        ("userPrincipalName eq null", "13"),
+        ("userPrincipalName eq 'user1@contoso.com'", "1"),
+        ("endswith(emailAddress,'@contoso.com') and userPrincipalName ne emailAddress", "12"),
+        ("exchangeLastSuccessfulSyncDateTime gt 2020-01-01T00:00:00Z", "0"),
         ("easActivationDateTime gt 2023-11-14T23:13:19%2B01:00", "25"),
     ] {
         let answer = server.get(&format!("{DEVICES}/$count?$filter={}", filter.replace(' ', "%20"))).await;
@@ -112,8 +121,8 @@ async fn one_device_shows_what_exchange_said() {
             "phoneNumber": null,
             "subscriberCarrier": null,
             "userDisplayName": "User 1",
-            "userPrincipalName": null,
-            "emailAddress": null,
+            "userPrincipalName": "user1@contoso.com",
+            "emailAddress": "User.1@contoso.com",
             "exchangeAccessState": "blocked",
             "exchangeAccessStateReason": "exchangeGlobalRule",
             "exchangeLastSuccessfulSyncDateTime": "0001-01-01T00:00:00Z",
@@ -122,6 +131,104 @@ async fn one_device_shows_what_exchange_said() {
     }
     server.get(&format!("{DEVICES}/11111111-2222-4333-8444-555555555555")).await.error(404);
     server.get(&format!("{DEVICES}/abc")).await.error(404);
+    server.end().await;
+}
+
+#[tokio::test]
+async fn what_mailboxes_say_is_shown_when_it_is_learned() {
+    let server = Server::start().await;
+    let connector = sync_devices(&server, 3).await;
+    let by_last_sync = format!("{DEVICES}?$orderby=exchangeLastSuccessfulSyncDateTime%20desc");
+    let id = server.get(&format!("{DEVICES}?$filter=easDeviceId%20eq%20'DEV0001'")).await.ids().remove(0);
+    let own = format!("/exconn/v1/devices/{id}");
+    let access = json!({
+        "state": "blocked",
+        "reason": "exchangeGlobalRule",
+        "listedState": "Blocked",
+        "listedReason": "Global",
+        "rule": null,
+    });
+    let expected = json!({
+        "id": id,
+        "connectorId": connector.to_string(),
+        "partnershipId": "00000000-0000-0000-0000-000000000002",
+        "deviceId": "DEV0001",
+        "deviceType": null,
+        "deviceModel": "Model 1",
+        "deviceOs": "iOS 17.4 21E219",
+        "friendlyName": "Phone 0001",
+        "deviceImei": "350000000000001",
+        "deviceMobileOperator": null,
+        "deviceTelephoneNumber": null,
+        "deviceUserAgent": null,
+        "clientType": null,
+        "clientVersion": null,
+        "identity": "contoso.com/Staff/User 1/ExchangeActiveSyncDevices/iPhone§1",
+        "mailbox": "contoso.com/Staff/User 1",
+        "userDisplayName": "contoso.com/Staff/User 1",
+        "userPrincipalName": "user1@contoso.com",
+        "emailAddress": "User.1@contoso.com",
+        "access": access,
+        "firstSyncDateTime": "2023-11-14T22:13:20Z",
+        "createdDateTime": null,
+        "changedDateTime": null,
+        "statistics": null,
+    });
+    assert_eq!(server.get(&own).await.json(), expected);
+
+    let moment = |seconds: i64| Some(Timestamp::from_unix_seconds(1_760_000_000 + seconds));
+    let partnership = Uuid::from_u128(2);
+    let statistics = DeviceStatistics {
+        partnership,
+        last_success: moment(0),
+        last_attempt: moment(1),
+        wipe_requested: moment(2),
+        wipe_sent: moment(3),
+        wipe_acknowledged: None,
+        status: Some("DeviceWipePending".into()),
+        access_state: Some("Allowed".into()),
+        access_state_reason: Some("Individual".into()),
+    };
+    let now = server.clock.now();
+    let answer =
+        MailboxAnswer { asked: vec![partnership], statistics: vec![statistics], learned: now, next: now };
+    server.store.record_statistics(server.keyring.tenant(), connector, answer).await.unwrap();
+
+    let device = server.get(&format!("{DEVICES}/{id}")).await.json();
+    assert_eq!(device["exchangeLastSuccessfulSyncDateTime"], "2025-10-09T08:53:20Z");
+    assert_eq!(device["exchangeAccessState"], "allowed");
+    assert_eq!(device["exchangeAccessStateReason"], "exchangeIndividualRule");
+    let listed = server.get(&by_last_sync).await.json();
+    assert_eq!(listed["value"][0]["id"], id.as_str());
+    assert_eq!(listed["value"][1]["exchangeLastSuccessfulSyncDateTime"], "0001-01-01T00:00:00Z");
+    let device = server.get(&own).await.json();
+    assert_eq!(
+        device["access"],
+        json!({
+            "state": "allowed",
+            "reason": "exchangeIndividualRule",
+            "listedState": "Blocked",
+            "listedReason": "Global",
+            "rule": null,
+        })
+    );
+    assert_eq!(
+        device["statistics"],
+        json!({
+            "learnedDateTime": "2026-01-31T08:00:00Z",
+            "lastSuccessDateTime": "2025-10-09T08:53:20Z",
+            "lastAttemptDateTime": "2025-10-09T08:53:21Z",
+            "wipeRequestedDateTime": "2025-10-09T08:53:22Z",
+            "wipeSentDateTime": "2025-10-09T08:53:23Z",
+            "wipeAcknowledgedDateTime": null,
+            "status": "DeviceWipePending",
+            "accessState": "Allowed",
+            "accessStateReason": "Individual",
+        })
+    );
+    server.get("/exconn/v1/devices/abc").await.error(404);
+    server.get("/exconn/v1/devices/11111111-2222-4333-8444-555555555555").await.error(404);
+    server.get(&format!("{own}?$select=id")).await.error(400);
     server.end().await;
 }
 

@@ -7,9 +7,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use exconn_model::{ConnectorId, Timestamp};
+use exconn_model::{AccessDecision, ConnectorId, ObservedDevice, Step, Timestamp};
 use exconn_server::{
-    AgentRegistry, App, AppConfig,
+    AgentRefusal, AgentRegistry, App, AppConfig,
     auth::{Authentication, Keyring, Permission, TokenKind, TokenRequest, TrustedIssuer, issue_token},
     serve,
 };
@@ -38,12 +38,25 @@ const INNER_WORDS: [&str; 10] =
     ["serde", "sqlite", "rusqlite", "hyper", "tokio", "struct ", "enum ", "::", ".rs:", "panicked"];
 
 /// Notes who was woken; serves nobody until told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Agents {
     pub(crate) woken: std::sync::Mutex<Vec<ConnectorId>>,
     pub(crate) serves: std::sync::Mutex<Option<ConnectorId>>,
+    /// What the connector that is served answers when it is examined or told of a decision.
+    pub(crate) says: std::sync::Mutex<Result<Vec<Step>, AgentRefusal>>,
+    /// The devices about whose access was decided.
+    pub(crate) decided: std::sync::Mutex<Vec<(Uuid, AccessDecision)>>,
 }
 
+impl Default for Agents {
+    fn default() -> Self {
+        let (woken, serves) = (std::sync::Mutex::default(), std::sync::Mutex::default());
+        let says = std::sync::Mutex::new(Ok(Vec::new()));
+        Self { woken, serves, says, decided: std::sync::Mutex::default() }
+    }
+}
+
+#[async_trait::async_trait]
 impl AgentRegistry for Agents {
     fn wake(&self, connector: ConnectorId) {
         self.woken.lock().unwrap().push(connector);
@@ -51,6 +64,24 @@ impl AgentRegistry for Agents {
 
     fn is_served(&self, connector: ConnectorId) -> bool {
         *self.serves.lock().unwrap() == Some(connector)
+    }
+
+    async fn examine(&self, connector: ConnectorId) -> Result<Vec<Step>, AgentRefusal> {
+        if !self.is_served(connector) {
+            return Err(AgentRefusal::NotServed);
+        }
+        self.says.lock().unwrap().clone()
+    }
+
+    async fn set_access(
+        &self,
+        connector: ConnectorId,
+        device: &ObservedDevice,
+        decision: AccessDecision,
+    ) -> Result<(), AgentRefusal> {
+        self.examine(connector).await?;
+        self.decided.lock().unwrap().push((device.partnership, decision));
+        Ok(())
     }
 }
 

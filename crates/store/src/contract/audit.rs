@@ -46,6 +46,7 @@ pub(super) async fn tells_every_change_and_no_failed_one(store: Arc<dyn Store>) 
         name: "contoso".into(),
         server: None,
         connector_type: ConnectorType::OnPremises,
+        primary_smtp_address: None,
         fingerprint: "1".into(),
     };
     for action in ["bind", "bind again"] {

@@ -168,6 +168,7 @@ pub(super) async fn are_bound_released_and_bound_again(store: Arc<dyn Store>) {
         name: "contoso".into(),
         server: Some("ex01".into()),
         connector_type: ConnectorType::Hosted,
+        primary_smtp_address: Some("admin@contoso.com".into()),
         fingerprint: fingerprint.into(),
     };
     async fn bind(world: &mut World, identity: &ConnectionIdentity) -> Binding {
@@ -178,6 +179,7 @@ pub(super) async fn are_bound_released_and_bound_again(store: Arc<dyn Store>) {
     let Binding::Created(first) = bind(&mut world, &identity("1")).await else { panic!("nothing was there") };
     let connector = store.connector(TENANT, first).await.unwrap();
     assert_eq!(connector.exchange_alias.as_deref(), Some("contoso"));
+    assert_eq!(connector.primary_smtp_address.as_deref(), Some("admin@contoso.com"));
     assert_eq!(
         (connector.server_name.as_deref(), connector.connector_type),
         (Some("ex01"), ConnectorType::Hosted)

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use exconn_model::{
     AccessState, ConnectorDraft, ConnectorStatus, DeviceId, GraphEnum, MANAGED_DEVICE, MobileDevice,
-    ObservedDevice, RunState, SyncCounts, SyncType,
+    ObservedDevice, RunState, SyncCounts, SyncType, Timestamp,
     schema::{Entity, Value},
 };
 use exconn_odata::query::{After, Comparison, Expression, OrderBy, Query};
@@ -12,7 +12,7 @@ use super::{
     oracle,
     world::{TENANT, World, device, devices, rows},
 };
-use crate::{Store, StoreError};
+use crate::{StagedChange, Store, StoreError};
 
 fn counts(seen: u64, added: u64, changed: u64, removed: u64) -> SyncCounts {
     SyncCounts { seen, added, changed, removed }
@@ -48,7 +48,7 @@ pub(super) async fn appear_change_and_disappear(store: Arc<dyn Store>) {
     store.begin_stage(&next).await.unwrap();
     let so_far = store.stage(&next, rows(&listed)).await.unwrap();
     assert_eq!(so_far, counts(100, 1, 2, 0), "one that comes twice counts once");
-    assert_eq!(store.staged(&next).await.unwrap(), (counts(100, 1, 2, 1), 100));
+    assert_eq!(store.staged(&next, true).await.unwrap(), (counts(100, 1, 2, 1), 100));
     assert_eq!(world.stored().await, before, "what is staged is not seen");
     world.later(5);
     let end = world.end(true);
@@ -68,6 +68,43 @@ pub(super) async fn appear_change_and_disappear(store: Arc<dyn Store>) {
     world.request(id, SyncType::Delta).await;
     assert_eq!(world.sync(id, &[device(501)], false).await, counts(1, 1, 0, 0), "a delta removes nothing");
     assert_eq!(store.count_devices(TENANT, None).await.unwrap(), 101);
+}
+
+pub(super) async fn go_when_a_listing_of_changes_says_so(store: Arc<dyn Store>) {
+    let mut world = World::on(store.clone());
+    let id = world.synced().await;
+    world.full_sync(id, &devices(0..10)).await;
+    let before = world.stored().await;
+    let gone = |number| StagedChange::Removed(device(number).partnership);
+    let here = |number| rows(&[device(number)]).remove(0);
+    let other = |number| rows(&[ObservedDevice { model: Some("New".into()), ..device(number) }]).remove(0);
+
+    world.request(id, SyncType::Delta).await;
+    let lease = world.lease(id).await.unwrap();
+    store.begin_stage(&lease).await.unwrap();
+    for (changes, so_far) in [
+        (vec![gone(1), gone(1), gone(99)], counts(0, 0, 0, 1)),
+        (vec![gone(2), here(2)], counts(1, 0, 0, 1)),
+        (vec![here(20), gone(20)], counts(1, 0, 0, 1)),
+        (vec![other(3), here(3), other(3)], counts(2, 0, 1, 1)),
+        (vec![other(4), gone(4)], counts(2, 0, 1, 2)),
+        (vec![gone(21), other(21)], counts(3, 1, 1, 2)),
+    ] {
+        assert_eq!(store.stage(&lease, changes).await.unwrap(), so_far);
+    }
+    assert_eq!(store.staged(&lease, false).await.unwrap(), (counts(3, 1, 1, 2), 10));
+    assert_eq!(world.stored().await, before);
+    let end = world.end(false);
+    assert_eq!(store.apply_stage(&lease, end).await.unwrap(), counts(3, 1, 1, 2));
+    let after = world.stored().await;
+    let numbers: Vec<&str> = after.iter().map(|(_, device)| device.device_id.as_str()).collect();
+    assert_eq!(numbers, ["D0", "D2", "D3", "D5", "D6", "D7", "D8", "D9", "D21"]);
+    assert_eq!(after[1], before[2], "what went and came back is the same device");
+    assert_eq!((after[2].0, after[2].1.model.as_deref()), (before[3].0, Some("New")));
+
+    let again = world.delta_sync(id, vec![gone(1), gone(4)], "again").await.unwrap();
+    assert_eq!(again, counts(0, 0, 0, 0), "what is gone cannot go again");
+    assert_eq!(world.full_sync(id, &devices(0..10)).await, counts(10, 2, 1, 1));
 }
 
 pub(super) async fn are_not_touched_by_what_is_late(store: Arc<dyn Store>) {
@@ -156,7 +193,10 @@ pub(super) async fn are_filtered_by_what_the_graph_shows(store: Arc<dyn Store>) 
         (compare("userDisplayName", text("User 7")), 1),
         (compare("deviceName", Value::Null), 20),
         (compare("easActivated", Value::Boolean(true)), 60),
-        (compare("userPrincipalName", Value::Null), 60),
+        (compare("userPrincipalName", Value::Null), 15),
+        (compare("userPrincipalName", text("user7@contoso.com")), 1),
+        (compare("emailAddress", text("User.7@contoso.com")), 1),
+        (compare("exchangeLastSuccessfulSyncDateTime", Value::Timestamp(Timestamp::UNSET)), 60),
     ] {
         assert_eq!(store.count_devices(TENANT, Some(&filter)).await.unwrap(), count, "{filter:?}");
     }

@@ -7,9 +7,12 @@
 mod applications;
 mod audit;
 mod connectors;
+mod cookies;
 mod devices;
 mod oracle;
 mod runs;
+mod stages;
+mod statistics;
 mod world;
 
 use std::sync::Arc;
@@ -17,6 +20,7 @@ use std::sync::Arc;
 use crate::Store;
 
 pub use oracle::{OracleCase, OracleRow, filters_agree_with_their_meaning};
+pub use stages::{ToldChange, ToldDevice, ToldSync, syncs_agree_with_their_meaning};
 
 /// Runs every chapter, each on a fresh store.
 pub async fn whole_story<F>(mut empty_store: F)
@@ -36,10 +40,18 @@ where
     runs::are_coalesced(empty_store()).await;
     runs::are_leased_fenced_and_abandoned(empty_store()).await;
     runs::leave_a_history(empty_store()).await;
+    runs::are_forgotten_when_they_are_many(empty_store()).await;
+    cookies::move_with_the_devices_alone(empty_store()).await;
+    cookies::end_with_the_configuration(empty_store()).await;
     devices::appear_change_and_disappear(empty_store()).await;
+    devices::go_when_a_listing_of_changes_says_so(empty_store()).await;
     devices::are_not_touched_by_what_is_late(empty_store()).await;
     devices::go_with_their_connector(empty_store()).await;
     devices::are_never_seen_between(empty_store()).await;
     devices::are_filtered_by_what_the_graph_shows(empty_store()).await;
     devices::are_paged_in_every_order(empty_store()).await;
+    statistics::are_due_until_they_are_learned(empty_store()).await;
+    statistics::are_postponed_where_a_mailbox_cannot_be_asked(empty_store()).await;
+    statistics::follow_what_syncs_find(empty_store()).await;
+    statistics::tell_access_before_listings_do(empty_store()).await;
 }

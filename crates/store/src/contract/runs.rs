@@ -96,6 +96,7 @@ pub(super) async fn leave_a_history(store: Arc<dyn Store>) {
     assert_eq!(history.last_finished, Some(world.now()));
     assert_eq!(history.last_full_finished, Some(full_at));
     assert_eq!(history.not_before, Some(world.now().after(Duration::from_secs(5))));
+    assert_eq!((history.failure, history.last_started), (Some(FailureKind::Throttled), lease.run.started_at));
     let run = store.run(TENANT, lease.run.id).await.unwrap();
     assert_eq!(
         (run.state, run.failure, run.counts.seen),
@@ -114,4 +115,39 @@ pub(super) async fn leave_a_history(store: Arc<dyn Store>) {
     let lease = world.lease(id).await.unwrap();
     store.widen_run(&lease).await.unwrap();
     assert_eq!(store.run(TENANT, lease.run.id).await.unwrap().kind, SyncType::Full);
+}
+
+pub(super) async fn are_forgotten_when_they_are_many(store: Arc<dyn Store>) {
+    let mut world = World::on(store.clone());
+    let id = world.synced().await;
+    let full_at = world.now();
+    let full = store.runs(TENANT, id, 1).await.unwrap()[0].id;
+    world.later(1);
+    world.request(id, SyncType::Delta).await;
+    world.sync(id, &[], false).await;
+    let delta_at = world.now();
+    let delta = store.runs(TENANT, id, 1).await.unwrap()[0].id;
+    let failed = RunOutcome {
+        state: RunState::Failed,
+        failure: Some(FailureKind::Unreachable),
+        detail: None,
+        not_before: None,
+    };
+    for _ in 0..1005 {
+        world.later(1);
+        world.request(id, SyncType::Delta).await;
+        let lease = world.lease(id).await.unwrap();
+        let (counts, observed) = (SyncCounts::default(), ConnectorChange::default());
+        store.end_run(&lease, failed.clone(), counts, observed, world.now()).await.unwrap();
+    }
+    let kept = store.runs(TENANT, id, 2000).await.unwrap();
+    assert_eq!(kept.len(), 1002, "the newest, and the latest success of each kind");
+    assert_eq!(kept[1000..].iter().map(|run| run.id).collect::<Vec<_>>(), [delta, full]);
+    let history = store.sync_history(TENANT, id).await.unwrap();
+    assert_eq!((history.last_full, history.last_success), (Some(full_at), Some(delta_at)));
+    assert_eq!((history.failures, history.full_failures), (1000, 0));
+    world.request(id, SyncType::Delta).await;
+    world.sync(id, &[], false).await;
+    assert!(matches!(store.run(TENANT, delta).await, Err(StoreError::NotFound)), "another took its place");
+    assert!(store.run(TENANT, full).await.is_ok());
 }

@@ -7,7 +7,7 @@ use exconn_model::{
 use exconn_odata::query::Query;
 use uuid::Uuid;
 
-use crate::{DeviceRow, LeasedRun, StageEnd, Store, SyncRequest};
+use crate::{DeviceRow, LeasedRun, StageEnd, StagedChange, Store, StoreError, SyncRequest};
 
 pub(super) const TENANT: TenantId = TenantId(Uuid::from_u128(1));
 pub(super) const STRANGER: TenantId = TenantId(Uuid::from_u128(2));
@@ -86,6 +86,23 @@ impl World {
         self.store.apply_stage(&lease, self.end(remove_absent)).await.unwrap()
     }
 
+    /// Asks for a delta sync and runs it with these changes; the next cookie is `cookie`.
+    pub(super) async fn delta_sync(
+        &mut self,
+        connector: ConnectorId,
+        changes: Vec<StagedChange>,
+        cookie: &str,
+    ) -> Result<SyncCounts, StoreError> {
+        self.request(connector, SyncType::Delta).await;
+        let lease = self.lease(connector).await.unwrap();
+        self.store.begin_stage(&lease).await?;
+        for change in changes {
+            self.store.stage(&lease, vec![change]).await?;
+        }
+        let cookie = Some(SyncCookie::from_text(cookie.to_owned()));
+        self.store.apply_stage(&lease, StageEnd { cookie, ..self.end(false) }).await
+    }
+
     /// Asks for a full sync and runs it.
     pub(super) async fn full_sync(
         &mut self,
@@ -119,12 +136,12 @@ impl World {
     }
 }
 
-pub(super) fn rows(devices: &[ObservedDevice]) -> Vec<DeviceRow> {
+pub(super) fn rows(devices: &[ObservedDevice]) -> Vec<StagedChange> {
     let row = |observed: &ObservedDevice| DeviceRow {
         id: DeviceId(Uuid::from_u128(observed.partnership.as_u128() ^ (1 << 100))),
         observed: observed.clone(),
     };
-    devices.iter().map(row).collect()
+    devices.iter().map(row).map(StagedChange::Present).collect()
 }
 
 pub(super) fn device(number: u128) -> ObservedDevice {
@@ -136,7 +153,10 @@ pub(super) fn device(number: u128) -> ObservedDevice {
         access_state: Some(if number.is_multiple_of(5) { "Blocked" } else { "Allowed" }.to_owned()),
         access_state_reason: Some("Global".to_owned()),
         user_display_name: Some(format!("contoso.com/Staff/User {number}")),
+        identity: Some(format!("contoso.com/Staff/User {number}/ExchangeActiveSyncDevices/iPhone§D{number}")),
         first_sync: Some(Timestamp::from_unix_seconds(1_700_000_000 + number as i64)),
+        user_principal_name: (!number.is_multiple_of(4)).then(|| format!("user{number}@contoso.com")),
+        email_address: (!number.is_multiple_of(4)).then(|| format!("User.{number}@contoso.com")),
         ..ObservedDevice::default()
     }
 }

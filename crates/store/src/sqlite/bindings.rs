@@ -45,6 +45,7 @@ pub(super) fn bind(
                 connector_type: wanted.connector_type,
                 exchange_alias: Some(wanted.name.clone()),
                 server_name: wanted.server.clone(),
+                primary_smtp_address: wanted.primary_smtp_address.clone(),
                 ..ConnectorDraft::default()
             };
             connectors::insert(tx, tenant, new, &draft)?;
@@ -59,6 +60,8 @@ pub(super) fn bind(
             params![tenant.to_string(), wanted.name, wanted.fingerprint, connector.to_string()],
         )
         .map_err(failed)?;
+        // What was configured otherwise may not see the same devices: the next sync looks at all of them.
+        runs::forget_cookie(tx, connector)?;
     }
     Ok(binding)
 }

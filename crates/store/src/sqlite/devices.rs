@@ -10,6 +10,7 @@ use super::{
     connectors::uuid,
     failure::failed,
     query::{self, Column, Sql},
+    statistics::{self, LEARNED},
 };
 use crate::{Page, StoreError};
 
@@ -28,15 +29,16 @@ const COLUMNS: [Column; 18] = [
     Column::nullable("telephone_number"),
     Column::nullable("mobile_operator"),
     Column::nullable("graph_user").indexed(),
-    Column::constant("NULL"),
-    Column::constant("NULL"),
+    Column::nullable("user_principal_name"),
+    Column::nullable("email_address"),
     Column::required("graph_access_state").indexed(),
     Column::required("graph_access_state_reason"),
-    Column::constant("-621355968000000000"),
+    // Where it is not known, 0001-01-01T00:00:00Z.
+    Column::required("coalesce(last_success, -621355968000000000)"),
 ];
 
 /// What Exchange said, in the order in which [`observed`] reads and [`super::stage`] writes it.
-pub(super) const OBSERVED: [&str; 20] = [
+pub(super) const OBSERVED: [&str; 22] = [
     "partnership",
     "device_id",
     "device_type",
@@ -57,6 +59,8 @@ pub(super) const OBSERVED: [&str; 20] = [
     "first_sync",
     "created",
     "changed",
+    "user_principal_name",
+    "email_address",
 ];
 
 /// What the Graph shows and a query can ask for, made of what Exchange said.
@@ -70,7 +74,8 @@ pub(super) const DERIVED: [&str; 6] = [
 ];
 
 fn select() -> String {
-    format!("SELECT id, connector_id, {} FROM device WHERE tenant_id = ?1", OBSERVED.join(", "))
+    let (observed, learned) = (OBSERVED.join(", "), LEARNED.join(", "));
+    format!("SELECT id, connector_id, {observed}, {learned} FROM device WHERE tenant_id = ?1")
 }
 
 pub(super) fn get(
@@ -143,6 +148,7 @@ fn device(row: &Row<'_>) -> rusqlite::Result<MobileDevice> {
         id: DeviceId(uuid(row, 0)?),
         connector: ConnectorId(uuid(row, 1)?),
         observed: observed(row, 2)?,
+        statistics: statistics::learned(row, 2 + OBSERVED.len())?,
     })
 }
 
@@ -171,6 +177,7 @@ fn observed(row: &Row<'_>, first: usize) -> rusqlite::Result<ObservedDevice> {
         first_sync: moment(17)?,
         created: moment(18)?,
         changed: moment(19)?,
-        ..ObservedDevice::default()
+        user_principal_name: text(20)?,
+        email_address: text(21)?,
     })
 }

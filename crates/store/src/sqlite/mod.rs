@@ -5,6 +5,7 @@ mod audit;
 mod bindings;
 mod bulk;
 mod connectors;
+mod device_values;
 mod devices;
 mod failure;
 mod group;
@@ -13,6 +14,7 @@ mod pool;
 mod query;
 mod runs;
 mod stage;
+mod statistics;
 mod writer;
 
 use std::{
@@ -30,11 +32,12 @@ use exconn_model::{
 };
 use exconn_odata::query::{Filter, Query};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use uuid::Uuid;
 
 use self::{failure::failed, pool::Readers, stage::Stage, writer::Writer};
 use crate::{
-    Binding, ConnectionIdentity, DeviceRow, LeasedRun, Page, RequestedSync, RunPatch, StageEnd, Store,
-    StoreError, SyncHistory, SyncRequest,
+    Binding, ConnectionIdentity, DueMailbox, LeasedRun, MailboxAnswer, Page, RequestedSync, RunPatch,
+    StageEnd, StagedChange, Store, StoreError, SyncHistory, SyncRequest,
 };
 
 pub use open::SqliteOptions;
@@ -360,14 +363,14 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    async fn stage(&self, lease: &LeasedRun, devices: Vec<DeviceRow>) -> Result<SyncCounts, StoreError> {
+    async fn stage(&self, lease: &LeasedRun, changes: Vec<StagedChange>) -> Result<SyncCounts, StoreError> {
         let checked = lease.clone();
         self.readers.inline(move |connection| runs::check_lease(connection, &checked)).await?;
-        self.with_stage(lease, move |stage| stage.add(&devices)).await
+        self.with_stage(lease, move |stage| stage.add(&changes)).await
     }
 
-    async fn staged(&self, lease: &LeasedRun) -> Result<(SyncCounts, u64), StoreError> {
-        self.with_stage(lease, |stage| stage.outcome()).await
+    async fn staged(&self, lease: &LeasedRun, remove_absent: bool) -> Result<(SyncCounts, u64), StoreError> {
+        self.with_stage(lease, move |stage| stage.outcome(remove_absent)).await
     }
 
     async fn apply_stage(&self, lease: &LeasedRun, end: StageEnd) -> Result<SyncCounts, StoreError> {
@@ -395,9 +398,42 @@ impl Store for SqliteStore {
         self.write(move |tx| {
             runs::check_lease(tx, &lease)?;
             connectors::update(tx, lease.run.tenant, lease.run.connector, observed.clone())?;
-            runs::end(tx, lease.run.id, &outcome, counts, now)
+            runs::end(tx, &lease.run, &outcome, counts, now)
         })
         .await
+    }
+
+    async fn due_statistics(
+        &self,
+        tenant: TenantId,
+        connector: ConnectorId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DueMailbox>, StoreError> {
+        self.read(move |connection| {
+            connectors::get(connection, tenant, connector)?;
+            statistics::due(connection, connector, now, limit)
+        })
+        .await
+    }
+
+    async fn record_statistics(
+        &self,
+        tenant: TenantId,
+        connector: ConnectorId,
+        answer: MailboxAnswer,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| statistics::record(tx, tenant, connector, &answer)).await
+    }
+
+    async fn postpone_statistics(
+        &self,
+        tenant: TenantId,
+        connector: ConnectorId,
+        partnerships: Vec<Uuid>,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| statistics::postpone(tx, tenant, connector, &partnerships, until)).await
     }
 
     async fn create_application(

@@ -10,8 +10,10 @@ use super::{
 };
 use crate::{LeasedRun, RequestedSync, RunPatch, StoreError, SyncHistory};
 
-/// Runs of one connector that are kept; older ones go when a new one is queued.
+/// Runs of one connector that are kept; of older ones, those alone that its history needs.
 const KEPT: u32 = 1000;
+/// Full runs that its history needs: among so many, failures in a row have long reached the longest pause.
+const KEPT_FULL: u32 = 20;
 
 const COLUMNS: &str = "id, tenant_id, connector_id, kind, state, requested_at, started_at, finished_at, attempt, \
     seen, added, changed, removed, failure, detail";
@@ -60,12 +62,24 @@ pub(super) fn insert(
         ])
     })
     .map_err(failed)?;
-    tx.prepare_cached(
-        "DELETE FROM run WHERE connector_id = ?1 AND state NOT IN ('queued', 'running') AND sequence <= \
-         (SELECT sequence FROM run WHERE connector_id = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?2)",
-    )
-    .and_then(|mut statement| statement.execute(params![connector.to_string(), KEPT]))
-    .map_err(failed)?;
+    Ok(())
+}
+
+/// Drops runs that are neither among the newest, nor open, nor needed by [`history`]: a feed that is looked at every few
+/// seconds would fill the disk with them.
+fn trim(tx: &Transaction<'_>, connector: ConnectorId) -> Result<(), StoreError> {
+    const TRIM: &str = "\
+        DELETE FROM run WHERE connector_id = ?1 AND state NOT IN ('queued', 'running') \
+        AND sequence <= (SELECT sequence FROM run WHERE connector_id = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?2) \
+        AND sequence NOT IN \
+            (SELECT max(sequence) FROM run WHERE connector_id = ?1 AND state = 'succeeded' GROUP BY kind) \
+        AND sequence NOT IN (SELECT sequence FROM run WHERE connector_id = ?1 AND kind = ?3 \
+            ORDER BY sequence DESC LIMIT ?4)";
+    tx.prepare_cached(TRIM)
+        .and_then(|mut statement| {
+            statement.execute(params![connector.to_string(), KEPT, SyncType::Full.number(), KEPT_FULL])
+        })
+        .map_err(failed)?;
     Ok(())
 }
 
@@ -150,6 +164,7 @@ pub(super) fn lease(
         }
         if attempt >= max_attempts {
             abandon(tx, id, now)?;
+            trim(tx, connector)?;
             continue;
         }
         let fence = next_fence(tx, connector)?;
@@ -240,6 +255,13 @@ pub(super) fn move_cookie(
     if moved == 1 { Ok(()) } else { Err(StoreError::Superseded) }
 }
 
+/// Lets the next sync look at all devices.
+pub(super) fn forget_cookie(tx: &Transaction<'_>, connector: ConnectorId) -> Result<(), StoreError> {
+    tx.execute("UPDATE connector SET cookie = NULL WHERE id = ?1", [connector.to_string()])
+        .map_err(failed)?;
+    Ok(())
+}
+
 /// Refuses a lease that is no longer the connector's latest, or whose run or connector is gone.
 pub(super) fn check_lease(connection: &Connection, lease: &LeasedRun) -> Result<(), StoreError> {
     let holds: bool = connection
@@ -284,7 +306,7 @@ pub(super) fn renew(tx: &Transaction<'_>, id: RunId, patch: RunPatch) -> Result<
 
 pub(super) fn end(
     tx: &Transaction<'_>,
-    id: RunId,
+    run: &SyncRun,
     outcome: &RunOutcome,
     counts: SyncCounts,
     now: Timestamp,
@@ -293,7 +315,7 @@ pub(super) fn end(
         "UPDATE run SET state = ?2, failure = ?3, detail = ?4, not_before = ?5, finished_at = ?6, seen = ?7, added = ?8, \
          changed = ?9, removed = ?10, lease_owner = NULL, lease_until = NULL WHERE id = ?1",
         params![
-            id.to_string(),
+            run.id.to_string(),
             outcome.state.name(),
             outcome.failure.map(FailureKind::name),
             outcome.detail,
@@ -306,18 +328,18 @@ pub(super) fn end(
         ],
     )
     .map_err(failed)?;
-    Ok(())
+    trim(tx, run.connector)
 }
 
 /// Ends a run well.
 pub(super) fn succeed(
     tx: &Transaction<'_>,
-    id: RunId,
+    run: &SyncRun,
     counts: SyncCounts,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let outcome = RunOutcome { state: RunState::Succeeded, failure: None, detail: None, not_before: None };
-    end(tx, id, &outcome, counts, now)
+    end(tx, run, &outcome, counts, now)
 }
 
 pub(super) fn history(connection: &Connection, connector: ConnectorId) -> Result<SyncHistory, StoreError> {
@@ -334,6 +356,8 @@ pub(super) fn history(connection: &Connection, connector: ConnectorId) -> Result
             (SELECT max(finished_at) FROM ended WHERE kind = ?2), \
             (SELECT count(*) FROM ended WHERE kind = ?2 AND sequence > coalesce(success.full_kind, 0)), \
             (SELECT not_before FROM latest), \
+            (SELECT failure FROM latest), \
+            (SELECT started_at FROM latest), \
             EXISTS (SELECT 1 FROM run WHERE connector_id = ?1 AND state IN ('queued', 'running')) \
         FROM success";
     let moment = |row: &Row<'_>, at: usize| -> rusqlite::Result<Option<Timestamp>> {
@@ -351,26 +375,34 @@ pub(super) fn history(connection: &Connection, connector: ConnectorId) -> Result
                     last_full_finished: moment(row, 4)?,
                     full_failures: row.get(5)?,
                     not_before: moment(row, 6)?,
-                    open: row.get(7)?,
+                    failure: failure_kind(row, 7)?,
+                    last_started: moment(row, 8)?,
+                    open: row.get(9)?,
                 })
             })
         })
         .map_err(failed)
 }
 
+/// A name of this version, kept as text.
+fn unknown_name(at: usize, text: &str) -> rusqlite::Error {
+    let unknown = format!("'{text}' is not a name that this version knows");
+    rusqlite::Error::FromSqlConversionFailure(at, rusqlite::types::Type::Text, unknown.into())
+}
+
+fn failure_kind(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<FailureKind>> {
+    let name: Option<String> = row.get(at)?;
+    name.map(|name| FailureKind::from_name(&name).ok_or_else(|| unknown_name(at, &name))).transpose()
+}
+
 fn run(row: &Row<'_>) -> rusqlite::Result<SyncRun> {
-    let named = |at: usize, text: String| {
-        let unknown = format!("'{text}' is not a name that this version knows");
-        rusqlite::Error::FromSqlConversionFailure(at, rusqlite::types::Type::Text, unknown.into())
-    };
     let state: String = row.get(4)?;
-    let failure: Option<String> = row.get(13)?;
     Ok(SyncRun {
         id: RunId(uuid(row, 0)?),
         tenant: TenantId(uuid(row, 1)?),
         connector: ConnectorId(uuid(row, 2)?),
         kind: member(row, 3)?,
-        state: RunState::from_name(&state).ok_or_else(|| named(4, state))?,
+        state: RunState::from_name(&state).ok_or_else(|| unknown_name(4, &state))?,
         requested_at: Timestamp::from_ticks(row.get(5)?),
         started_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_ticks),
         finished_at: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_ticks),
@@ -381,9 +413,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<SyncRun> {
             changed: row.get(11)?,
             removed: row.get(12)?,
         },
-        failure: failure
-            .map(|name| FailureKind::from_name(&name).ok_or_else(|| named(13, name)))
-            .transpose()?,
+        failure: failure_kind(row, 13)?,
         detail: row.get(14)?,
     })
 }

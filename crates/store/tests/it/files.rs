@@ -7,7 +7,7 @@ use exconn_model::{
     Timestamp,
 };
 use exconn_odata::query::Query;
-use exconn_store::{DeviceRow, LeasedRun, SqliteOptions, SqliteStore, Store, StoreError};
+use exconn_store::{DeviceRow, LeasedRun, SqliteOptions, SqliteStore, StagedChange, Store, StoreError};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -105,7 +105,7 @@ fn a_newer_schema_is_refused() {
     let connection = rusqlite::Connection::open(folder.path().join("exconn.db")).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     drop(connection);
-    assert!(matches!(open(folder.path()), Err(StoreError::NewerSchema { found: 99, known: 3 })));
+    assert!(matches!(open(folder.path()), Err(StoreError::NewerSchema { found: 99, known: 4 })));
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn a_sync_that_does_not_fit_on_the_disk_changes_nothing() {
     };
     let staged = async {
         store.begin_stage(&lease).await?;
-        store.stage(&lease, (1..2000).map(row).collect()).await?;
+        store.stage(&lease, (1..2000).map(row).map(StagedChange::from).collect()).await?;
         let end = exconn_store::StageEnd {
             remove_absent: true,
             cookie: None,
@@ -196,8 +196,71 @@ async fn devices_of_the_first_schema_are_kept() {
             changed: Some(Timestamp::from_ticks(number as i64)),
             ..ObservedDevice::default()
         },
+        statistics: None,
     });
     assert_eq!(devices, expected.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_an_older_version_stored_is_kept_and_asked_for_statistics() {
+    let folder = TempDir::new().unwrap();
+    let old = rusqlite::Connection::open(folder.path().join("exconn.db")).unwrap();
+    for migration in [
+        include_str!("../../src/sqlite/migrations/0001_initial.sql"),
+        include_str!("../../src/sqlite/migrations/0002_query_indexes.sql"),
+        include_str!("../../src/sqlite/migrations/0003_applications_and_audit.sql"),
+    ] {
+        old.execute_batch(migration).unwrap();
+    }
+    old.pragma_update(None, "application_id", 0x6578_636f).unwrap();
+    old.pragma_update(None, "user_version", 3).unwrap();
+    old.execute(
+        "INSERT INTO connector (id, tenant_id, last_sync, status, connector_type, revision, fence, device_generation) \
+         VALUES (?1, ?2, 5, 3, 1, 7, 2, 1)",
+        (ID.to_string(), TENANT.to_string()),
+    )
+    .unwrap();
+    let identities = [
+        Some("contoso.com/Staff/Lee, Ann/ExchangeActiveSyncDevices/iPhone§1"),
+        Some(r"Lila\exchangeactivesyncdevices\REST§2"),
+        Some("/ExchangeActiveSyncDevices/a"),
+        Some("contoso.com/Staff/iPhone§A"),
+        None,
+    ];
+    for (number, identity) in (1_u128..).zip(identities) {
+        let columns = "connector_id, partnership, tenant_id, id, device_id, identity, graph_access_state, \
+             graph_access_state_reason";
+        old.execute(
+            &format!("INSERT INTO device ({columns}) VALUES (?1, ?2, ?3, ?4, 'D', ?5, 2, 2)"),
+            (
+                ID.to_string(),
+                Uuid::from_u128(number).as_bytes(),
+                TENANT.to_string(),
+                Uuid::from_u128(number + 100).to_string(),
+                identity,
+            ),
+        )
+        .unwrap();
+    }
+    drop(old);
+    for _ in 0..2 {
+        let store = open(folder.path()).unwrap();
+        assert_eq!(store.connector(TENANT, ID).await.unwrap().revision, 7);
+        let query = Query { limit: 10, ..Query::default() };
+        let devices = store.devices(TENANT, &query).await.unwrap().items;
+        assert_eq!(devices.len(), 5);
+        assert!(devices.iter().all(|device| device.statistics.is_none()));
+        let due = store.due_statistics(TENANT, ID, now(), 10).await.unwrap();
+        let mailboxes: Vec<&str> = due.iter().map(|due| due.mailbox.as_str()).collect();
+        assert_eq!(mailboxes, ["contoso.com/Staff/Lee, Ann", "Lila"]);
+        let lease = lease(&store).await;
+        assert_eq!(lease, None);
+    }
+    let store = open(folder.path()).unwrap();
+    let run = RunId(Uuid::from_u128(1));
+    let request = exconn_store::SyncRequest { kind: SyncType::Delta, run, expected: None, now: now() };
+    store.request_sync(TENANT, ID, request, None).await.unwrap();
+    assert_eq!(lease(&store).await.unwrap().cookie, None, "the first delta looks at everything");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 mod files;
 mod oracle;
 mod patience;
+mod stages;
 mod writers;
 
 use std::sync::Arc;

@@ -1,137 +1,16 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use exconn_exchange::{DeviceScope, Exchange, ExchangeError};
+use exconn_exchange::{DeviceScope, ExchangeError};
 use exconn_model::{
-    AuditActor, AuditEntry, AuditId, Clock, Connector, ConnectorChange, ConnectorDraft, ConnectorId,
-    ConnectorStatus, ConnectorType, Entropy, FailureKind, MobileDevice, RunId, RunState, SyncRun, SyncType,
-    TenantId, Timestamp,
+    Clock, ConnectorChange, ConnectorDraft, ConnectorId, ConnectorStatus, DeviceChange, Entropy, FailureKind,
+    ObservedDevice, RunId, RunState, SyncCounts, SyncType,
 };
-use exconn_odata::query::Query;
-use exconn_store::{ConnectionIdentity, SqliteOptions, SqliteStore, Store, SyncRequest};
-use exconn_sync::{Agent, AgentSettings, Signals, plan::Guard, schedule::Intervals};
-use exconn_testkit::{ManualClock, SeededEntropy, wait_until};
-use tempfile::TempDir;
-use tokio::task::JoinHandle;
-use uuid::Uuid;
+use exconn_testkit::wait_until;
 
-use crate::scripted::{Listing, Scripted, device};
-
-const TENANT: TenantId = TenantId(Uuid::from_u128(0x1eef_0000_0000_4000_8000_0000_0000_0001));
-const BOUND: Duration = Duration::from_secs(20);
-
-/// A store, an agent on it, and the Exchange that the agent asks.
-struct World {
-    exchange: Arc<Scripted>,
-    store: Arc<dyn Store>,
-    clock: Arc<ManualClock>,
-    entropy: Arc<SeededEntropy>,
-    signals: Signals,
-    agent: Option<JoinHandle<()>>,
-    _folder: TempDir,
-}
-
-impl World {
-    /// With an agent that starts at once.
-    fn new(devices: u128) -> Self {
-        let mut world = Self::idle(devices);
-        world.start();
-        world
-    }
-
-    fn idle(devices: u128) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(folder.path(), SqliteOptions::default()).unwrap();
-        Self {
-            exchange: Scripted::with(devices),
-            store: Arc::new(store),
-            clock: Arc::new(ManualClock::at(Timestamp::from_unix_seconds(1_800_000_000))),
-            entropy: Arc::new(SeededEntropy::new(7)),
-            signals: Signals::default(),
-            agent: None,
-            _folder: folder,
-        }
-    }
-
-    fn start(&mut self) {
-        let agent = Agent {
-            tenant: TENANT,
-            connection: ConnectionIdentity {
-                name: "contoso".into(),
-                server: Some("ex01.contoso.com".into()),
-                connector_type: ConnectorType::OnPremises,
-                fingerprint: "first".into(),
-            },
-            exchange: self.exchange.clone() as Arc<dyn Exchange>,
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
-            settings: AgentSettings {
-                intervals: Intervals { full: Duration::from_secs(86_400), delta: Duration::from_secs(60) },
-                guard: Guard::default(),
-                lease: Duration::from_secs(30),
-                heartbeat: Duration::from_millis(20),
-                owner: "test".into(),
-                version: "0.1.0".into(),
-                host_name: "agent01".into(),
-            },
-            signals: self.signals.clone(),
-        };
-        self.agent = Some(tokio::spawn(agent.run()));
-    }
-
-    async fn connector(&self) -> Connector {
-        let query = Query { limit: 10, ..Query::default() };
-        let page = self.store.connectors(TENANT, &query).await.unwrap();
-        assert_eq!(page.items.len(), 1);
-        page.items.into_iter().next().unwrap()
-    }
-
-    async fn devices(&self) -> Vec<MobileDevice> {
-        let query = Query { limit: 1000, ..Query::default() };
-        let mut devices = self.store.devices(TENANT, &query).await.unwrap().items;
-        devices.sort_by_key(|device| device.observed.partnership);
-        devices
-    }
-
-    fn entry(&self) -> AuditEntry {
-        let id = AuditId(self.entropy.uuid());
-        AuditEntry::new(id, TENANT, self.clock.now(), AuditActor::Application)
-    }
-
-    async fn latest(&self) -> Option<SyncRun> {
-        let query = Query { limit: 1, ..Query::default() };
-        let connector = self.store.connectors(TENANT, &query).await.unwrap().items.pop()?;
-        self.store.runs(TENANT, connector.id, 1).await.unwrap().pop()
-    }
-
-    /// Waits for the end of the newest run, if there is one that is not `known`.
-    async fn ended(&self, known: Option<RunId>) -> SyncRun {
-        wait_until(BOUND, || async {
-            matches!(self.latest().await, Some(run) if Some(run.id) != known && !run.state.is_open())
-        })
-        .await;
-        self.latest().await.unwrap()
-    }
-
-    /// Asks for a sync and waits for its end.
-    async fn sync(&self, kind: SyncType) -> SyncRun {
-        let known = self.latest().await.map(|run| run.id);
-        let id = self.connector().await.id;
-        let run = RunId(self.entropy.uuid());
-        let request = SyncRequest { kind, run, expected: None, now: self.clock.now() };
-        self.store.request_sync(TENANT, id, request, None).await.unwrap();
-        self.signals.wake(id);
-        self.ended(known).await
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        if let Some(agent) = &self.agent {
-            agent.abort();
-        }
-    }
-}
+use crate::{
+    scripted::{Listing, Scripted, device},
+    world::{BOUND, TENANT, World},
+};
 
 #[tokio::test]
 async fn a_new_connection_gets_a_connector_and_its_devices() {
@@ -238,24 +117,75 @@ async fn a_small_organisation_may_lose_everything() {
 }
 
 #[tokio::test]
-async fn a_delta_adds_what_is_new_and_removes_nothing() {
+async fn a_delta_brings_what_is_new_and_takes_what_is_gone() {
     let world = World::new(30);
     world.ended(None).await;
-    {
-        let mut devices = world.exchange.devices.lock().unwrap();
-        devices.truncate(10);
-        let mut newcomer = device(900);
-        newcomer.first_sync = Some(world.clock.now());
-        devices.push(newcomer);
-    }
-    world.clock.advance(Duration::from_secs(10));
+    let blocked = ObservedDevice { access_state: Some("Blocked".into()), ..device(3) };
+    *world.exchange.changes.lock().unwrap() = vec![
+        DeviceChange::Present(device(900)),
+        DeviceChange::Removed(device(4).partnership),
+        DeviceChange::Removed(device(5).partnership),
+        DeviceChange::Present(blocked.clone()),
+        DeviceChange::Present(device(5)),
+        DeviceChange::Removed(device(6).partnership),
+        DeviceChange::Removed(device(901).partnership),
+    ];
     let run = world.sync(SyncType::Delta).await;
     assert_eq!((run.kind, run.state), (SyncType::Delta, RunState::Succeeded));
-    assert_eq!((run.counts.seen, run.counts.added, run.counts.removed), (1, 1, 0));
-    assert_eq!(world.devices().await.len(), 31);
-    let scope = *world.exchange.scopes.lock().unwrap().last().unwrap();
-    let last = Timestamp::from_unix_seconds(1_800_000_000);
-    assert_eq!(scope, DeviceScope::FirstSyncedSince(last.before(Duration::from_secs(3600))));
+    assert_eq!((run.counts.seen, run.counts.added, run.counts.changed, run.counts.removed), (3, 1, 1, 2));
+    let stored: Vec<_> = world.devices().await.into_iter().map(|device| device.observed).collect();
+    let kept = (0..30).filter(|number| ![3, 4, 6].contains(number)).map(device);
+    let mut expected: Vec<_> = kept.chain([blocked, device(900)]).collect();
+    expected.sort_by_key(|device| device.partnership);
+    assert_eq!(stored, expected);
+
+    let run = world.sync(SyncType::Delta).await;
+    assert_eq!((run.state, run.counts), (RunState::Succeeded, SyncCounts::default()));
+    let scopes = world.exchange.scopes.lock().unwrap().clone();
+    let since = |number| DeviceScope::ChangedSince(Scripted::cookie(number));
+    assert_eq!(scopes, [DeviceScope::All, since(1), since(2)], "each goes on where the last one ended");
+}
+
+#[tokio::test]
+async fn a_delta_may_not_take_more_than_is_plausible() {
+    let world = World::new(40);
+    world.ended(None).await;
+    let gone = |count| (0..count).map(|number| DeviceChange::Removed(device(number).partnership)).collect();
+    *world.exchange.changes.lock().unwrap() = gone(13);
+    let run = world.sync(SyncType::Delta).await;
+    assert_eq!((run.kind, run.state), (SyncType::Delta, RunState::Held));
+    assert_eq!((run.failure, run.counts.removed), (Some(FailureKind::ImplausibleLoss), 13));
+    assert!(run.detail.unwrap().contains("would remove 13 of 40"));
+    assert_eq!(world.devices().await.len(), 40);
+
+    *world.exchange.changes.lock().unwrap() = gone(12);
+    let run = world.sync(SyncType::Delta).await;
+    assert_eq!((run.state, run.counts.removed), (RunState::Succeeded, 12));
+    let scopes = world.exchange.scopes.lock().unwrap().clone();
+    assert_eq!(scopes[1], scopes[2], "one that was held is asked for again");
+    let run = world.sync(SyncType::Full).await;
+    assert_eq!((run.state, run.counts.added), (RunState::Succeeded, 12), "a full sync decides by itself");
+}
+
+#[tokio::test]
+async fn a_delta_whose_cookie_is_refused_becomes_a_full_sync() {
+    let world = World::new(5);
+    world.ended(None).await;
+    let refused = || ExchangeError::CookieRefused { reason: "another controller".into() };
+    for (number, listing) in
+        [Listing::Refused(refused()), Listing::Broken(1, refused())].into_iter().enumerate()
+    {
+        *world.exchange.changes.lock().unwrap() = vec![DeviceChange::Removed(device(0).partnership)];
+        world.exchange.script(listing);
+        world.exchange.devices.lock().unwrap().push(device(100 + number as u128));
+        let run = world.sync(SyncType::Delta).await;
+        assert_eq!((run.kind, run.state), (SyncType::Full, RunState::Succeeded));
+        assert_eq!((run.counts.seen, run.counts.added, run.counts.removed), (6 + number as u64, 1, 0));
+    }
+    world.exchange.changes.lock().unwrap().clear();
+    assert_eq!(world.sync(SyncType::Delta).await.kind, SyncType::Delta);
+    let scope = world.exchange.scopes.lock().unwrap().last().cloned();
+    assert_eq!(scope, Some(DeviceScope::ChangedSince(Scripted::cookie(5))));
 }
 
 #[tokio::test]

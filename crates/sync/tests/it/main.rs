@@ -2,4 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a failed expectation is the result")]
 
 mod agent;
+mod failures;
 mod scripted;
+mod statistics;
+mod world;

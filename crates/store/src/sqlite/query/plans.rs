@@ -141,13 +141,7 @@ fn promised_queries_are_found_by_an_index() {
             ],
         ),
         // A property that is the same for all devices decides no order.
-        (None, "managementAgent desc,emailAddress", None, first("device_by_id")),
-        (
-            None,
-            "exchangeLastSuccessfulSyncDateTime",
-            moment(),
-            vec!["device_by_id (tenant_id=? AND id>?)".to_owned()],
-        ),
+        (None, "managementAgent desc,easActivated", None, first("device_by_id")),
     ] {
         let wanted: Vec<String> =
             plans_wanted.into_iter().map(|plan| format!("SEARCH device USING INDEX {plan}")).collect();

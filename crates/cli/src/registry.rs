@@ -1,0 +1,101 @@
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use exconn_exchange::{DeviceAddress, Exchange, ExchangeError};
+use exconn_model::{AccessDecision, ConnectorId, ObservedDevice, Step};
+use exconn_server::{AgentRefusal, AgentRegistry};
+use exconn_sync::Signals;
+use tokio::time::timeout;
+
+/// The longest test of a connection, below what clients wait for an answer. Each wait of a driver is bounded; this bounds
+/// their sum.
+const LONGEST_TEST: Duration = Duration::from_secs(50);
+
+/// What the API asks of the agents of this process, and the connections that they serve.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    signals: Signals,
+    connections: Mutex<HashMap<String, Arc<dyn Exchange>>>,
+    under_test: Mutex<HashSet<ConnectorId>>,
+}
+
+impl Registry {
+    pub(crate) fn new(signals: Signals) -> Self {
+        Self { signals, connections: Mutex::default(), under_test: Mutex::default() }
+    }
+
+    /// Adds a connection that an agent serves.
+    pub(crate) fn add(&self, name: &str, exchange: Arc<dyn Exchange>) {
+        locked(&self.connections).insert(name.to_owned(), exchange);
+    }
+
+    fn connection_of(&self, connector: ConnectorId) -> Result<Arc<dyn Exchange>, AgentRefusal> {
+        let name = self.signals.serving(connector).ok_or(AgentRefusal::NotServed)?;
+        locked(&self.connections).get(&name).cloned().ok_or(AgentRefusal::NotServed)
+    }
+}
+
+#[async_trait]
+impl AgentRegistry for Registry {
+    fn wake(&self, connector: ConnectorId) {
+        self.signals.wake(connector);
+    }
+
+    fn is_served(&self, connector: ConnectorId) -> bool {
+        self.signals.is_served(connector)
+    }
+
+    async fn examine(&self, connector: ConnectorId) -> Result<Vec<Step>, AgentRefusal> {
+        let exchange = self.connection_of(connector)?;
+        let _turn = Turn::take(&self.under_test, connector).ok_or(AgentRefusal::Busy)?;
+        let mut steps = Vec::new();
+        if timeout(LONGEST_TEST, exchange.examine(&mut steps)).await.is_err() {
+            let seen = format!("the test did not end within {LONGEST_TEST:?}");
+            let cure = "Look at the last step that ended: what follows it does not answer.".to_owned();
+            steps
+                .push(Step { name: "Time".into(), finding: exconn_exchange::Finding::Failed { seen, cure } });
+        }
+        Ok(steps)
+    }
+
+    async fn set_access(
+        &self,
+        connector: ConnectorId,
+        device: &ObservedDevice,
+        decision: AccessDecision,
+    ) -> Result<(), AgentRefusal> {
+        let exchange = self.connection_of(connector)?;
+        let mailbox = device.mailbox().ok_or(AgentRefusal::NoMailbox)?.to_owned();
+        let address = DeviceAddress { mailbox, device_id: device.device_id.clone() };
+        exchange.set_access(&address, decision).await.map_err(|error| match error {
+            ExchangeError::ReadOnly => AgentRefusal::ReadOnly,
+            error => AgentRefusal::Exchange { kind: error.kind(), detail: error.to_string() },
+        })
+    }
+}
+
+/// The turn of a connector under test; it ends with the value, also when the client goes away.
+struct Turn<'a> {
+    turns: &'a Mutex<HashSet<ConnectorId>>,
+    connector: ConnectorId,
+}
+
+impl<'a> Turn<'a> {
+    fn take(turns: &'a Mutex<HashSet<ConnectorId>>, connector: ConnectorId) -> Option<Self> {
+        locked(turns).insert(connector).then_some(Self { turns, connector })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        locked(self.turns).remove(&self.connector);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,3 @@
+pub fn role_script(_: &str, _: bool) -> String {
+    String::new()
+}
