@@ -105,7 +105,7 @@ async fn additions_changes_and_deletions_are_followed() {
                     ),
                 );
             },
-            4,
+            2,
         ),
         (
             "a unit's name",
