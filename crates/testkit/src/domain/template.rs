@@ -56,6 +56,7 @@ fn key(options: &DomainOptions) -> String {
         hash.update(&fs::read(peers_directory().join(name)).expect("the fixture of a directory is read"));
     }
     hash.update(include_bytes!("template.rs"));
+    hash.update([Domain::USER, Domain::PASSWORD, Domain::ADMIN_PASSWORD].concat().as_bytes());
     hash.update(output(Command::new("samba").arg("--version")).as_bytes());
     let digest: String = hash.finish().as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let (users, per_user) = options.population;
