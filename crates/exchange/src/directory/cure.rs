@@ -32,7 +32,7 @@ pub(super) fn cure(error: &ExchangeError, target: &Target) -> String {
             format!("let exconn read {}, with the password in its one line", path.display())
         }
         ExchangeError::NotPermitted { .. } => {
-            "let the account read the domain; `directory rights` prints the commands".into()
+            "let the account read the configuration and the domains of the forest, as every account may by default".into()
         }
         ExchangeError::WrongEndpoint { .. } => {
             "name a domain controller of Exchange's forest, ports 389 (ldap) and 636 (ldaps) unless yours are others".into()

@@ -22,7 +22,7 @@ use super::{
 use crate::{DeviceListing, ExchangeError};
 
 /// How many partnerships are asked for by their GUIDs in one search.
-const GUIDS_AT_ONCE: usize = 50;
+const GUIDS_AT_ONCE: usize = 16;
 /// How many removals are in one batch.
 const REMOVALS_AT_ONCE: usize = 1000;
 
