@@ -5,7 +5,7 @@
 //! unchecked.
 
 use picky_krb::crypto::CipherSuite;
-use ring::constant_time::verify_slices_are_equal;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{SecurityError, Unwrapped};
@@ -102,8 +102,7 @@ impl Opener {
         let signed = [message, &header].concat();
         let hasher = self.cipher.cipher().checksum_type().hasher();
         let expected = hasher.checksum(&self.key, ACCEPTOR_SEAL, &signed).map_err(|_| altered())?;
-        verify_slices_are_equal(&expected, checksum).map_err(|_| altered())?;
-        Ok(message.to_vec())
+        if bool::from(expected.ct_eq(checksum)) { Ok(message.to_vec()) } else { Err(altered()) }
     }
 
     /// Numbers start anywhere, and those of 32 bits may start again at zero.
