@@ -17,7 +17,7 @@ use exconn_model::{Connector, ConnectorType, Entropy, GraphEnum, RunState, SyncR
 use exconn_odata::query::Query;
 use exconn_server::{Cors, ThrottleLimits, TrustedProxies, auth::Permission};
 use exconn_store::{ConnectionIdentity, Store};
-use exconn_sync::{plan::Guard, schedule::Intervals};
+use exconn_sync::{StatisticsSettings, plan::Guard, schedule::Intervals};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -84,6 +84,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, CliError> {
         exchange: Arc::new(exchange),
         intervals: Intervals { full: Duration::from_secs(24 * 3600), delta: Duration::from_secs(60) },
         guard: Guard::default(),
+        statistics: StatisticsSettings::default(),
     });
     let url = service.url();
     let (store, tenant) = (service.store.clone(), service.tenant());

@@ -100,6 +100,19 @@ impl Organisation {
         None
     }
 
+    /// The devices of a mailbox, which is named by its path or by the last part of it, and their numbers.
+    pub(crate) fn devices_of(&self, mailbox: &str) -> Vec<(u64, ObservedDevice)> {
+        // A mailbox's name ends in the number of its first device; its second is the next.
+        let first = mailbox.rsplit(' ').next().and_then(|number| number.parse::<u64>().ok());
+        let candidates = first.into_iter().flat_map(|first| first..=first.saturating_add(1));
+        let devices = candidates.filter_map(|number| Some((number, self.device(number)?)));
+        let is_meant = |device: &ObservedDevice| {
+            let path = device.user_display_name.as_deref().unwrap_or_default();
+            path.eq_ignore_ascii_case(mailbox) || path.rsplit('/').next() == Some(mailbox)
+        };
+        devices.filter(|(_, device)| is_meant(device)).collect()
+    }
+
     /// Adds devices behind the last one.
     pub fn add(&self, count: u64) {
         let mut state = self.write();

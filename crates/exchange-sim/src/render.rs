@@ -1,6 +1,6 @@
 //! Objects as Exchange writes them: plain texts in adapted properties, dates twice, remoting's own extras.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 use exconn_model::{ObservedDevice, Timestamp};
 use exconn_psrp::clixml::escape;
@@ -113,6 +113,58 @@ pub(crate) fn server(fqdn: &str) -> String {
     text(&mut xml, "ServerRole", Some("Mailbox, ClientAccess"));
     text(&mut xml, "Edition", Some("Enterprise"));
     boolean(&mut xml, "IsValid", true);
+    xml.push_str(EXTRAS);
+    xml
+}
+
+/// `Get-MobileDeviceStatistics`'s object. A device that may sync does so twelve hours after it last changed.
+pub(crate) fn statistics(device: &ObservedDevice) -> String {
+    let mut xml = String::with_capacity(1536);
+    let identity = device.identity.as_deref().unwrap_or_default();
+    head(
+        &mut xml,
+        &["Microsoft.Exchange.Management.Tasks.MobileDeviceConfiguration", "System.Object"],
+        identity,
+    );
+    let attempt = device.changed.map(|changed| changed.after(Duration::from_secs(12 * 3600)));
+    let allowed = device.access_state.as_deref() == Some("Allowed");
+    moment(&mut xml, "FirstSyncTime", device.first_sync);
+    moment(&mut xml, "LastSyncAttemptTime", attempt);
+    moment(&mut xml, "LastSuccessSync", attempt.filter(|_| allowed));
+    text(&mut xml, "DeviceType", device.device_type.as_deref());
+    text(&mut xml, "DeviceID", Some(&device.device_id));
+    text(&mut xml, "DeviceFriendlyName", device.friendly_name.as_deref());
+    for name in ["DeviceWipeSentTime", "DeviceWipeRequestTime", "DeviceWipeAckTime"] {
+        nil(&mut xml, name);
+    }
+    text(&mut xml, "Identity", Some(identity));
+    push(&mut xml, format_args!("<G N=\"Guid\">{}</G>", device.partnership));
+    text(&mut xml, "Status", Some("DeviceOk"));
+    text(&mut xml, "DeviceAccessState", device.access_state.as_deref());
+    text(&mut xml, "DeviceAccessStateReason", device.access_state_reason.as_deref());
+    xml.push_str(EXTRAS);
+    xml
+}
+
+/// `Get-Command`'s object.
+pub(crate) fn command<'a>(name: &str, parameters: impl Iterator<Item = &'a str>) -> String {
+    let mut xml = String::with_capacity(1536);
+    head(
+        &mut xml,
+        &["System.Management.Automation.FunctionInfo", "System.Management.Automation.CommandInfo"],
+        name,
+    );
+    text(&mut xml, "Name", Some(name));
+    text(&mut xml, "CommandType", Some("Function"));
+    xml.push_str(
+        "<Obj N=\"Parameters\" RefId=\"1\"><TN RefId=\"1\"><T>System.Collections.Generic.Dictionary`2[[System.String, \
+         mscorlib],[System.Management.Automation.ParameterMetadata, System.Management.Automation]]</T>\
+         <T>System.Object</T></TN><DCT>",
+    );
+    for parameter in parameters {
+        push(&mut xml, format_args!("<En><S N=\"Key\">{parameter}</S><S N=\"Value\">{parameter}</S></En>"));
+    }
+    xml.push_str("</DCT></Obj>");
     xml.push_str(EXTRAS);
     xml
 }

@@ -29,8 +29,6 @@ use crate::{
     shell::{Answer, Fault, Shell},
 };
 
-/// Shells that one account may have open, as Exchange's default policy has it.
-const MAX_SHELLS: usize = 18;
 const MAX_BODY: usize = 1024 * 1024;
 const IDLE_SHELL: Duration = Duration::from_secs(15 * 60);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,6 +46,8 @@ pub struct SimOptions {
     pub password: String,
     /// The path that is served.
     pub path: String,
+    /// Shells that the account may have open; 18 as Exchange's default policy has it.
+    pub max_shells: usize,
 }
 
 impl fmt::Debug for SimOptions {
@@ -67,6 +67,7 @@ impl SimOptions {
             user: user.to_owned(),
             password: password.to_owned(),
             path: "/PowerShell/".to_owned(),
+            max_shells: 18,
         }
     }
 }
@@ -101,6 +102,7 @@ struct Shared {
     domain: String,
     expected: String,
     path: String,
+    max_shells: usize,
     entropy: Arc<dyn Entropy>,
     shells: Mutex<HashMap<String, Arc<Mutex<Shell>>>>,
     faults: Mutex<VecDeque<Fault>>,
@@ -132,6 +134,7 @@ impl SimServer {
             domain,
             expected: format!("Basic {}", STANDARD.encode(format!("{}:{}", options.user, options.password))),
             path: options.path.trim_end_matches('/').to_ascii_lowercase(),
+            max_shells: options.max_shells,
             entropy,
             shells: Mutex::default(),
             faults: Mutex::default(),
@@ -312,12 +315,13 @@ impl Shared {
         let shell = Shell::open(request, Limits::default(), now).map_err(|error| broken(&error))?;
         let mut shells = lock(&self.shells);
         shells.retain(|_, shell| now.saturating_duration_since(lock(shell).used) < IDLE_SHELL);
-        if shells.len() >= MAX_SHELLS {
+        let max_shells = self.max_shells;
+        if shells.len() >= max_shells {
             return Err(WireFault {
                 code: Some(2_150_859_173),
                 subcode: "QuotaLimit".into(),
                 reason: format!(
-                    "This user is allowed a maximum number of {MAX_SHELLS} concurrent shells, which has been exceeded."
+                    "This user is allowed a maximum number of {max_shells} concurrent shells, which has been exceeded."
                 ),
                 ..WireFault::default()
             });

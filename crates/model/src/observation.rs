@@ -5,6 +5,10 @@ use uuid::Uuid;
 use crate::{ObservedDevice, Timestamp};
 
 /// What a listing says of one partnership.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all of a batch are present, and a box would cost each of them more"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceChange {
     /// It is there, with all that is known of it.

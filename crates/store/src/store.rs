@@ -96,6 +96,10 @@ pub struct DeviceRow {
 }
 
 /// What a listing said of one partnership, on its way into the store.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all of a batch are present, and a box would cost each of them more"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StagedChange {
     /// It is there.

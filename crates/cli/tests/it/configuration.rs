@@ -18,7 +18,11 @@ fn check(file: &str, environment: &[(&str, &str)]) -> (i32, String, String) {
 }
 
 const EXCHANGE: &str = "[[exchange]]\nname = \"contoso\"\n[exchange.remoting]\nurl = \"http://127.0.0.1/PowerShell/\"\n\
-    username = \"svc\"\npassword_file = \"PASSWORD_FILE\"\n";
+    authentication = \"basic\"\nusername = \"svc\"\npassword_file = \"PASSWORD_FILE\"\n";
+/// A connection to Exchange Online.
+const ONLINE: &str = "[[exchange]]\nname = \"online\"\ntype = \"serviceToService\"\n[exchange.online]\n\
+    tenant_id = \"8E0A9B4E-4f0c-4d0e-9b7e-0c5c4a3b2a19\"\nclient_id = \"3d3c9a52-2f8e-4f57-9d6c-6f3f5a1f8f10\"\n\
+    client_secret_file = \"PASSWORD_FILE\"\n";
 
 #[test]
 fn a_good_configuration_is_printed_without_secrets() {
@@ -105,17 +109,26 @@ fn mistakes_are_named_with_their_place_and_their_cure() {
         ("[[exchange]]\nname = \"a\"", &["exchange.0.remoting.url", "missing"]),
         (
             "[[exchange]]\nname = \"a\"\ntype = \"serviceToService\"",
-            &["exchange.0.type", "remote PowerShell"],
+            &["exchange.0.online.client_secret_file", "exchange.0.online.certificate_file"],
+        ),
+        (
+            "[[exchange]]\nname = \"a\"\ntype = \"serviceToService\"\n[exchange.remoting]\nusername = \"x\"",
+            &["exconn.toml:5", "exchange.0.remoting.username", "does not belong here"],
+        ),
+        ("[[exchange]]\nname = \"a\"\nread_only = \"yes\"", &["exchange.0.read_only", "true or false"]),
+        (
+            "[[exchange]]\nname = \"a\"\n[exchange.remoting]\nurl = []\nusername = \"x\"",
+            &["exchange.0.remoting.url", "missing"],
         ),
         ("[[exchange]]\nname = \"a\"\ntype = \"cloud\"", &["exchange.0.type", "onPremises"]),
         ("[[exchange]]\nname = \"a\"\ndelta_interval = \"1s\"", &["exchange.0.remoting.url"]),
         (
-            "[[exchange]]\nname = \"a\"\n[exchange.directory]\nurl = \"ldaps://x\"",
-            &["exchange.0.directory.url", "LDAP"],
+            "[[exchange]]\nname = \"a\"\n[exchange.directory]\nfeed = \"usn\"",
+            &["exchange.0.remoting.username", "missing"],
         ),
         (
             "[[exchange]]\nname = \"a\"\n[exchange.online]\ntenant_id = \"x\"",
-            &["exchange.0.online.tenant_id", "Exchange Online"],
+            &["exchange.0.online.tenant_id", "does not belong here", "only serviceToService"],
         ),
         (
             "[[exchange]]\nname = \"a\"\n[exchange.remoting]\nurll = \"x\"",
@@ -125,12 +138,33 @@ fn mistakes_are_named_with_their_place_and_their_cure() {
         let (code, _, said) = check(file, &[]);
         assert_eq!(code, 1, "{file}: {said}");
         for expected in says {
-            if *expected == "LDAP" {
-                assert!(said.contains("discovers devices by remote PowerShell only"), "{file}: {said}");
-            } else {
-                assert!(said.contains(expected), "{file}: wanted {expected}: {said}");
-            }
+            assert!(said.contains(expected), "{file}: wanted {expected}: {said}");
         }
+    }
+}
+
+#[test]
+fn every_road_is_printed_as_it_comes_out() {
+    let directory = "[exchange.directory]\nurl = [\"ldaps://dc1.contoso.com\", \"ldaps://dc2.contoso.com\"]\nfeed = \"usn\"\n\
+        [exchange.statistics]\nper_hour = 0\nmax_concurrency = 3\n";
+    let premises = EXCHANGE
+        .replace("\"http://127.0.0.1/PowerShell/\"", "[\"http://a/PowerShell/\", \"http://b/PowerShell/\"]");
+    let premises =
+        premises.replace("authentication = \"basic\"\nusername = \"svc\"", "username = \"svc@CONTOSO.COM\"");
+    let (code, printed, said) = check(&format!("{premises}{directory}{ONLINE}"), &[]);
+    assert_eq!(code, 0, "{said}");
+    for expected in [
+        "read_only = true",
+        "url = [\"http://a/PowerShell/\", \"http://b/PowerShell/\"]\nauthentication = \"kerberos\"",
+        "idle_session = \"300s\"",
+        "url = [\"ldaps://dc1.contoso.com\", \"ldaps://dc2.contoso.com\"]\nauthentication = \"simple\"\nusername = \"svc@CONTOSO.COM\"",
+        "feed = \"usn\"",
+        "per_hour = 0\nstale_after = \"86400s\"\nmax_concurrency = 3",
+        "tenant_id = \"8e0a9b4e-4f0c-4d0e-9b7e-0c5c4a3b2a19\"",
+        "cloud = \"worldwide\"",
+        "max_concurrency = 2",
+    ] {
+        assert!(printed.contains(expected), "{expected}: {printed}");
     }
 }
 
@@ -141,13 +175,40 @@ fn mistakes_of_a_connection_are_found_before_anything_starts() {
         ("http://127.0.0.1/PowerShell/", "http://ex01.contoso.com/PowerShell/", "clear text"),
         ("PASSWORD_FILE", "/nonexistent/password", "/nonexistent/password"),
         ("username = \"svc\"", "username = \"a:b\"", "user name"),
-        ("username = \"svc\"", "username = \"svc\"\nauthentication = \"kerberos\"", "basic"),
+        ("authentication = \"basic\"", "", "realm"),
+        (
+            "authentication = \"basic\"",
+            "authentication = \"digest\"",
+            "one of kerberos, negotiate, ntlm, basic",
+        ),
+        ("username = \"svc\"", "username = \"svc\"\nkdcs = [\"a b\"]", "a b"),
+        (
+            "[exchange.remoting]",
+            "[exchange.directory]\nurl = \"ldap://dc1\"\n[exchange.remoting]",
+            "clear text",
+        ),
+        (
+            "[exchange.remoting]",
+            "[exchange.directory]\nurl = \"http://dc1\"\n[exchange.remoting]",
+            "ldaps://",
+        ),
         ("username = \"svc\"", "username = \"svc\"\noperation_timeout = \"0s\"", "operation_timeout"),
         ("name = \"contoso\"", "name = \"contoso\"\nfull_interval = \"5s\"", "full_interval"),
     ] {
         let (code, _, said) = check(&EXCHANGE.replace(from, to), &[]);
         assert_eq!(code, 1, "{to}: {said}");
         assert!(said.to_lowercase().contains(&says.to_lowercase()), "{to}: {said}");
+    }
+    for (from, to, says) in [
+        ("8E0A9B4E", "tenant", "online.tenant_id"),
+        ("PASSWORD_FILE", "/nonexistent/secret", "/nonexistent/secret"),
+        ("[exchange.online]", "[exchange.online]\nbase_url = \"http://outlook.example\"", "outlook.example"),
+        ("[exchange.online]", "[exchange.online]\ncertificate_file = \"x\"", "not both"),
+        ("[exchange.online]", "[exchange.online]\ncloud = \"mars\"", "usGovernment"),
+    ] {
+        let (code, _, said) = check(&ONLINE.replace(from, to), &[]);
+        assert_eq!(code, 1, "{to}: {said}");
+        assert!(said.contains(says), "{to}: {said}");
     }
     let (code, _, said) = check(&format!("{EXCHANGE}{EXCHANGE}"), &[]);
     assert_eq!(code, 1);

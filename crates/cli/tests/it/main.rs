@@ -9,6 +9,7 @@ mod openapi;
 mod program;
 mod refusals;
 mod renewal;
+mod roads;
 mod service;
 mod sync;
 mod vendor;

@@ -6,7 +6,7 @@ use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 use exconn_exchange_sim::{Organisation, SimError, SimOptions, SimServer};
 use exconn_model::ObservedDevice;
 use exconn_testkit::{SeededEntropy, python, repository_root};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// More than a listing without a `ResultSize` shows.
@@ -77,6 +77,24 @@ async fn pypsrp_reads_the_same_devices() {
     assert!(seen["warnings"][0].as_str().unwrap().contains("more results"));
     assert_eq!(seen["organization"]["rows"][0]["Name"], "Contoso");
     assert_eq!(seen["servers"]["rows"][0]["Fqdn"], "ex01.contoso.example");
+    assert_eq!(seen["forest"], json!([]));
+    assert_eq!(seen["commands"], 7);
+    let command = seen["command"][0].as_str().unwrap();
+    for part in ["<S N=\"Name\">Get-MobileDevice</S>", "<S N=\"Key\">ResultSize</S>"] {
+        assert!(command.contains(part), "{command}");
+    }
+    assert!(seen["no command"][0].as_str().unwrap().contains("Format-Disk"));
+    assert!(seen["nobody"][0].as_str().unwrap().contains("couldn't be found"));
+    let exempt = |state: &str, syncs: bool| json!([state, "Individual", syncs]);
+    assert_eq!(
+        seen["access"],
+        json!([
+            exempt("Blocked", false),
+            exempt("Allowed", true),
+            exempt("Blocked", false),
+            ["Allowed", "Global", true],
+        ])
+    );
     assert!(seen["unknown"][0].as_str().unwrap().contains("is not recognized"));
     assert!(seen["parameter"][0].as_str().unwrap().contains("parameter name 'Colour'"));
     assert!(seen["script"][0].as_str().unwrap().contains("no-language"));

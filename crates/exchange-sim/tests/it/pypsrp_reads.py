@@ -38,6 +38,25 @@ def main(port, user, password):
         seen["warnings"] = invoke(pool, "Get-MobileDevice", ResultSize=10)["warnings"]
         seen["phones"] = len(invoke(pool, "Get-MobileDevice", ResultSize="Unlimited",
                                     Filter="DeviceType -eq 'iPhone'")["rows"])
+        owner = seen["all"]["rows"][7]["UserDisplayName"]
+        device = seen["all"]["rows"][7]["DeviceId"]
+        seen["forest"] = invoke(pool, "Set-ADServerSettings", ViewEntireForest=True)["errors"]
+        # pypsrp leaves objects that hold dictionaries of other types than hashtables as they came.
+        command = PowerShell(pool)
+        seen["commands"] = len(command.add_cmdlet("Get-Command").invoke())
+        command = PowerShell(pool)
+        seen["command"] = [str(row) for row in command.add_cmdlet("Get-Command").add_parameter(
+            "Name", "get-mobiledevice").invoke()]
+        seen["no command"] = invoke(pool, "Get-Command", Name="Format-Disk")["errors"]
+        seen["nobody"] = invoke(pool, "Get-MobileDeviceStatistics", Mailbox="Nobody 4")["errors"]
+        seen["access"] = []
+        for lists in ({"Allowed": {"Remove": device}, "Blocked": {"Add": device}}, {"Allowed": [device]},
+                      {"Blocked": {"Add": [device]}}, {"Allowed": {"Remove": device}, "Blocked": {"Remove": device}}):
+            seen["access"] += invoke(pool, "Set-CASMailbox", Identity=owner, Confirm=False,
+                                     **{f"ActiveSync{name}DeviceIDs": change for name, change in lists.items()})["errors"]
+            seen["access"] += [[row["DeviceAccessState"], row["DeviceAccessStateReason"], row["LastSuccessSync"] is not None]
+                               for row in invoke(pool, "Get-MobileDeviceStatistics", Mailbox=owner)["rows"]
+                               if row["DeviceID"] == device]
         seen["unknown"] = invoke(pool, "Format-Disk")["errors"]
         seen["parameter"] = invoke(pool, "Get-MobileDevice", Colour="red")["errors"]
         script = PowerShell(pool)

@@ -71,7 +71,11 @@ pub(super) async fn set_access(
     let place = api.first_place(2);
     let set = Invocation::new("Set-CASMailbox", &parameters(device, decision));
     let set = set.of_mailbox(&device.mailbox).changing();
-    api.page::<Ignored>(&set, &place).await.map_err(|refusal| refusal.into_error(&api.client))?;
+    let page = api.page::<Ignored>(&set, &place).await.map_err(|refusal| refusal.into_error(&api.client))?;
+    if let Some(question) = page.confirmation.first() {
+        let reason = format!("{} changed nothing, for it asks: {question}", set.cmdlet);
+        return Err(ExchangeError::EndedEarly { reason });
+    }
 
     let get = Invocation::new("Get-CASMailbox", &json!({"Identity": device.mailbox}));
     let get = get.of_mailbox(&device.mailbox);

@@ -13,6 +13,7 @@ use super::{
     config::ClientCredential,
     exchange::get_mobile_device,
     invocation::Invocation,
+    role_script::{DECIDING_ROLE, ORGANIZATION_ROLE, READING_ROLE},
     token::Token,
 };
 use crate::{
@@ -56,7 +57,7 @@ pub(super) async fn examine(api: &Api, report: &mut dyn Report) {
         }
         Err(refusal) => {
             let error = refusal.into_error(&api.client);
-            return failed(report, config.cmdlet, &error, cure_of_cmdlet(&error, "View-Only Configuration"));
+            return failed(report, config.cmdlet, &error, cure_of_cmdlet(&error, ORGANIZATION_ROLE));
         }
     }
     for need in needs(api) {
@@ -87,24 +88,20 @@ fn needs(api: &Api) -> [Need; 4] {
     change_of_nobody["WhatIf"] = true.into();
     let of_nobody = |cmdlet, parameters: Value| Invocation::new(cmdlet, &parameters).of_mailbox(&nobody);
     [
-        Need {
-            invocation: get_mobile_device(Some(api.clock.now())),
-            role: "View-Only Recipients",
-            only_for: None,
-        },
+        Need { invocation: get_mobile_device(Some(api.clock.now())), role: READING_ROLE, only_for: None },
         Need {
             invocation: of_nobody("Get-MobileDeviceStatistics", json!({"Mailbox": nobody})),
-            role: "View-Only Recipients",
+            role: READING_ROLE,
             only_for: Some("the last sync and the state of a wipe stay unknown"),
         },
         Need {
             invocation: of_nobody("Get-CASMailbox", json!({"Identity": nobody})),
-            role: "View-Only Recipients",
+            role: READING_ROLE,
             only_for: Some("a change of a device's access cannot be read back"),
         },
         Need {
             invocation: of_nobody("Set-CASMailbox", change_of_nobody).changing(),
-            role: "Organization Client Access",
+            role: DECIDING_ROLE,
             only_for: Some("devices can be neither let in nor kept out"),
         },
     ]

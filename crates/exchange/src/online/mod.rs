@@ -16,11 +16,13 @@ mod exchange;
 mod failure;
 mod inflate;
 mod invocation;
+mod json;
 mod listing;
 mod origin;
 mod pace;
 mod page;
 mod pages;
+mod role_script;
 mod token;
 mod token_answer;
 #[cfg(feature = "untrusted")]
@@ -30,3 +32,4 @@ pub use assertion::CertificateError;
 pub use config::{ClientCredential, Cloud, ConfigError, OnlineConfig};
 pub use exchange::OnlineExchange;
 pub use origin::OriginError;
+pub use role_script::role_script;

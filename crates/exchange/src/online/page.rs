@@ -1,18 +1,19 @@
 use std::{fmt, marker::PhantomData};
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::{rows::Mapper, shorten::shortened};
+use super::json::{Skip, Texts};
+use crate::rows::Mapper;
 
 /// Largest page, in bytes without compression: about 2.5 kB a device in pages of a thousand, with room for an interface
 /// that sends all at once.
 pub(super) const MAX_PAGE: usize = 64 * 1024 * 1024;
 /// Most objects of a page.
 const MAX_OBJECTS: usize = 50_000;
-/// Deepest nesting of a page.
-const MAX_DEPTH: usize = 32;
-/// Texts that are kept of each list of warnings or errors.
-const MAX_TEXTS: usize = 20;
+/// How deep the value of one of the page's own members is nested.
+const MEMBER: usize = 2;
+/// How deep the value of an object's property is nested: page, list, object, value.
+const PROPERTY: usize = 4;
 
 /// One page of a cmdlet's output (OData JSON 4.0, with the interface's own annotations).
 #[derive(Debug)]
@@ -23,13 +24,21 @@ pub(super) struct Page<R> {
     pub(super) next_link: Option<String>,
     /// What Exchange warns of, shortened.
     pub(super) warnings: Vec<String>,
+    /// What Exchange would do after a confirmation. Nothing was done.
+    pub(super) confirmation: Vec<String>,
     /// What went wrong, shortened. Objects beside an error cannot be all.
     pub(super) errors: Vec<String>,
 }
 
 impl<R> Default for Page<R> {
     fn default() -> Self {
-        Self { rows: None, next_link: None, warnings: Vec::new(), errors: Vec::new() }
+        Self {
+            rows: None,
+            next_link: None,
+            warnings: Vec::new(),
+            confirmation: Vec::new(),
+            errors: Vec::new(),
+        }
     }
 }
 
@@ -76,11 +85,19 @@ impl<'de, M: Mapper> Visitor<'de> for PageSeed<M> {
                 "value" => page.rows = Some(map.next_value_seed(RowsSeed::<M>(PhantomData))?),
                 // OData JSON 4.01 lets a server leave out the prefix.
                 "@odata.nextLink" | "@nextLink" => page.next_link = map.next_value()?,
-                "@adminapi.warnings" => map.next_value_seed(Texts { into: &mut page.warnings, depth: 2 })?,
-                "@adminapi.errors" | "error" => {
-                    map.next_value_seed(Texts { into: &mut page.errors, depth: 2 })?;
+                "@adminapi.warnings" => {
+                    map.next_value_seed(Texts { into: &mut page.warnings, depth: MEMBER })?;
                 }
-                _ => map.next_value_seed(Skip { depth: 2 })?,
+                "@adminapi.confirmationmessage" => {
+                    map.next_value_seed(Texts { into: &mut page.confirmation, depth: MEMBER })?;
+                }
+                "@adminapi.errors" | "error" => {
+                    let is_error = map.next_value_seed(Texts { into: &mut page.errors, depth: MEMBER })?;
+                    if is_error && page.errors.is_empty() {
+                        page.errors.push("it does not say why".into());
+                    }
+                }
+                _ => map.next_value_seed(Skip { depth: MEMBER })?,
             }
         }
         Ok(page)
@@ -140,9 +157,9 @@ impl<'de, M: Mapper> Visitor<'de> for Object<M> {
         while let Some(name) = map.next_key::<String>()? {
             if name.contains('@') {
                 // "Name@odata.type" and "Name@data.type" say what is known anyway.
-                map.next_value_seed(Skip { depth: 4 })?;
+                map.next_value_seed(Skip { depth: PROPERTY })?;
             } else {
-                map.next_value_seed(Value { mapper: &mut self.0, name: &name, depth: 4 })?;
+                map.next_value_seed(Value { mapper: &mut self.0, name: &name, depth: PROPERTY })?;
             }
         }
         Ok(self.0)
@@ -153,13 +170,13 @@ impl<'de, M: Mapper> Visitor<'de> for Object<M> {
 struct Value<'a, M> {
     mapper: &'a mut M,
     name: &'a str,
-    /// 4, or 5 in the property's list.
+    /// [`PROPERTY`], or one more in the property's list.
     depth: usize,
 }
 
 impl<M: Mapper> Value<'_, M> {
     fn take(self, text: &str) {
-        if self.depth == 4 {
+        if self.depth == PROPERTY {
             self.mapper.property(self.name, text);
         } else {
             self.mapper.item(self.name, text);
@@ -212,7 +229,7 @@ impl<'de, M: Mapper> Visitor<'de> for Value<'_, M> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        if self.depth > 4 {
+        if self.depth > PROPERTY {
             return Skip { depth: self.depth + 1 }.visit_seq(list);
         }
         let Value { mapper, name, depth } = self;
@@ -223,138 +240,6 @@ impl<'de, M: Mapper> Visitor<'de> for Value<'_, M> {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
         Skip { depth: self.depth + 1 }.visit_map(map)
     }
-}
-
-/// All texts of a value, however deep within the bound.
-struct Texts<'a> {
-    into: &'a mut Vec<String>,
-    depth: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for Texts<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Texts<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("texts")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        if self.into.len() < MAX_TEXTS && !text.is_empty() {
-            self.into.push(shortened(text));
-        }
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let Texts { into, depth } = self;
-        bounded::<A::Error>(depth)?;
-        while list.next_element_seed(Texts { into: &mut *into, depth: depth + 1 })?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Texts { into, depth } = self;
-        bounded::<A::Error>(depth)?;
-        while map.next_key::<IgnoredAny>()?.is_some() {
-            map.next_value_seed(Texts { into: &mut *into, depth: depth + 1 })?;
-        }
-        Ok(())
-    }
-}
-
-/// A value that is passed over.
-struct Skip {
-    depth: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for Skip {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Skip {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        bounded::<A::Error>(self.depth)?;
-        while list.next_element_seed(Self { depth: self.depth + 1 })?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        bounded::<A::Error>(self.depth)?;
-        while map.next_key::<IgnoredAny>()?.is_some() {
-            map.next_value_seed(Self { depth: self.depth + 1 })?;
-        }
-        Ok(())
-    }
-}
-
-/// Refuses what is nested too deep.
-fn bounded<E: Error>(depth: usize) -> Result<(), E> {
-    if depth > MAX_DEPTH {
-        return Err(E::custom(format_args!("values are nested more than {MAX_DEPTH} deep")));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -408,6 +293,14 @@ mod tests {
         assert_eq!(page.errors, ["it failed"]);
         let page = read(r#"{"error":{"code":"X","message":""}}"#).unwrap();
         assert_eq!((page.rows, page.errors), (None, vec!["X".to_owned()]));
+        for nothing in ["[]", "null"] {
+            let page = read(&format!(r#"{{"@adminapi.errors":{nothing},"value":[]}}"#)).unwrap();
+            assert!(page.errors.is_empty());
+        }
+        for mute in ["[{}]", "[null]", "[\"\"]", "[7]", "{}", "true"] {
+            let page = read(&format!(r#"{{"value":[],"@adminapi.errors":{mute}}}"#)).unwrap();
+            assert_eq!(page.errors, ["it does not say why"], "{mute}");
+        }
         assert_eq!(read("{}").unwrap().rows, None);
         assert_eq!(read(r#"{"@nextLink":"/x"}"#).unwrap().next_link.as_deref(), Some("/x"));
     }

@@ -124,7 +124,7 @@ fn refused(json: &Value, wait: Duration) -> SignInRefusal {
     match number(json, description) {
         Some(7_000_215) => SignInRefusal::Secret,
         Some(7_000_222) => SignInRefusal::Expired,
-        Some(700_027) if description.contains("expired") => SignInRefusal::Expired,
+        Some(700_027) if description.contains("is expired") => SignInRefusal::Expired,
         Some(700_024) => SignInRefusal::Clock(reason),
         Some(50_196 | 90_055) => SignInRefusal::Throttled(wait),
         Some(_) => SignInRefusal::Application(reason),

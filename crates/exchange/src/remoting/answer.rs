@@ -73,7 +73,7 @@ pub(super) fn bounded(wait: Option<Duration>) -> Duration {
 }
 
 /// RFC 9110, section 5.6.7, in the form that is to be generated: `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn http_date(text: &str) -> Option<Timestamp> {
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (_, date) = text.split_once(", ")?;

@@ -10,7 +10,7 @@ use super::{
     config::{ConfigError, RemotingConfig},
     execution::Execution,
     link::Link,
-    runspaces::Runspaces,
+    runspaces::{Lease, Runspaces},
     servers::Servers,
 };
 use crate::{
@@ -54,11 +54,7 @@ impl RemotingExchange {
 #[async_trait]
 impl Exchange for RemotingExchange {
     async fn observe(&self) -> Result<Organization, ExchangeError> {
-        let lease = self.runspaces.lease().await?;
-        let mut configs = Execution::<Named>::new(lease, cmdlets::get_organization_config());
-        let organizations = configs.complete().await?;
-        let mut servers = Execution::<Named>::new(configs.lease, cmdlets::get_exchange_server());
-        organization(organizations, servers.complete().await?)
+        look_around(self.runspaces.lease().await?).await
     }
 
     async fn devices(&self, scope: DeviceScope) -> Result<Box<dyn DeviceListing>, ExchangeError> {
@@ -112,6 +108,14 @@ impl Exchange for RemotingExchange {
     async fn close(&self) {
         self.runspaces.close().await;
     }
+}
+
+/// Asks the organisation about itself.
+pub(super) async fn look_around(lease: Lease) -> Result<Organization, ExchangeError> {
+    let mut configs = Execution::<Named>::new(lease, cmdlets::get_organization_config());
+    let organizations = configs.complete().await?;
+    let mut servers = Execution::<Named>::new(configs.lease, cmdlets::get_exchange_server());
+    organization(organizations, servers.complete().await?)
 }
 
 /// A `Get-MobileDevice` under way. It owns its runspace until its end.

@@ -1,5 +1,6 @@
 //! One cmdlet on its way: begun, begun again where that is safe, and ended.
 
+use exconn_psrp::Sink;
 use tokio::time::sleep;
 
 use super::{
@@ -100,7 +101,7 @@ where
     /// Makes the runspace free for the next cmdlet after this one has ended. If that fails, it is deleted instead.
     pub(super) async fn free(&mut self) {
         let Some(shell) = self.lease.shell() else { return };
-        if shell.outcome().is_some()
+        if shell.has_ended()
             && let Err(setback) = shell.step(&mut self.rows).await
         {
             tracing::debug!(error = %setback.error, "a runspace cannot be used again");
@@ -112,9 +113,13 @@ where
     pub(super) async fn complete(&mut self) -> Result<Vec<M::Row>, ExchangeError> {
         loop {
             self.step().await?;
-            if self.lease.shell().is_some_and(|shell| shell.outcome().is_some()) {
+            if self.lease.shell().is_some_and(|shell| shell.has_ended()) {
                 break;
             }
+        }
+        let failure = self.lease.shell().and_then(|shell| shell.failure().cloned());
+        if let Some(record) = failure {
+            self.rows.error_record(record);
         }
         let ended = self.has_ended();
         self.free().await;

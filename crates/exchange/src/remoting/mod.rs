@@ -9,6 +9,7 @@
 mod answer;
 mod authentication;
 mod cmdlets;
+mod command_probe;
 mod config;
 mod connection;
 mod cookies;
@@ -19,6 +20,7 @@ mod failure;
 mod handshake;
 mod link;
 mod patience;
+mod probe;
 mod role_script;
 mod runspaces;
 pub(crate) mod sealing;

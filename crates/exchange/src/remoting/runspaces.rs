@@ -48,8 +48,8 @@ pub(super) struct Runspaces {
     free: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
     next_id: AtomicU64,
-    /// Shells that are being deleted.
-    closing: Arc<watch::Sender<usize>>,
+    /// How many shells are being deleted, by server.
+    closing: Arc<watch::Sender<Vec<usize>>>,
     /// Whether it is known that the account sees one domain only.
     narrow: AtomicBool,
 }
@@ -77,6 +77,7 @@ impl Runspaces {
         entropy: Arc<dyn Entropy>,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
+        let none_closing = vec![0; servers.all().len()];
         Arc::new(Self {
             servers,
             free: Arc::new(Semaphore::new(config.max_runspaces)),
@@ -86,7 +87,7 @@ impl Runspaces {
             gate: Gate::default(),
             idle: Mutex::default(),
             next_id: AtomicU64::new(0),
-            closing: Arc::new(watch::Sender::new(0)),
+            closing: Arc::new(watch::Sender::new(none_closing)),
             narrow: AtomicBool::new(false),
         })
     }
@@ -131,34 +132,41 @@ impl Runspaces {
 
     /// Deletes a shell in the background.
     fn delete(&self, shell: Box<Shell>, runtime: &Handle) {
-        let underway = Underway::new(self.closing.clone());
+        let underway = Underway::new(self.closing.clone(), shell.server);
         runtime.spawn(async move {
             shell.close().await;
             drop(underway);
         });
     }
 
-    /// Deletes the idle ones; whether there was any, or one is being deleted already.
-    fn delete_idle(&self) -> bool {
+    /// Deletes the idle ones in the background.
+    fn delete_idle(&self) {
         let idle = std::mem::take(&mut *self.idle());
         for Idle { shell, runtime, timer, .. } in idle {
             timer.abort();
             self.delete(shell, &runtime);
         }
-        *self.closing.borrow() > 0
     }
 
-    /// Waits until no shell is being deleted.
-    async fn deleted(&self, bound: Duration) {
+    /// Whether a shell is being deleted at this server.
+    fn is_closing(&self, server: usize) -> bool {
+        self.closing.borrow().get(server).is_some_and(|count| *count > 0)
+    }
+
+    /// Waits until no shell is being deleted at this server.
+    async fn deleted(&self, server: usize, bound: Duration) {
         let mut closing = self.closing.subscribe();
+        let none = closing.wait_for(|underway| underway.get(server).is_none_or(|count| *count == 0));
         // Nobody can act on a shell that could not be given back in time; the log tells.
-        let _ = timeout(bound, closing.wait_for(|underway| *underway == 0)).await;
+        let _ = timeout(bound, none).await;
     }
 
     /// Deletes what is idle, and waits for that.
     pub(super) async fn close(&self) {
         self.delete_idle();
-        self.deleted(LAST_GIVING_BACK).await;
+        let mut closing = self.closing.subscribe();
+        let none = closing.wait_for(|underway| underway.iter().all(|count| *count == 0));
+        let _ = timeout(LAST_GIVING_BACK, none).await;
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
@@ -184,18 +192,23 @@ async fn expire(pool: Weak<Runspaces>, id: u64, limit: Duration) {
 }
 
 /// Counts one shell that is being deleted, for as long as it lives.
-struct Underway(Arc<watch::Sender<usize>>);
+struct Underway {
+    counts: Arc<watch::Sender<Vec<usize>>>,
+    server: usize,
+}
 
 impl Underway {
-    fn new(counter: Arc<watch::Sender<usize>>) -> Self {
-        counter.send_modify(|count| *count += 1);
-        Self(counter)
+    fn new(counts: Arc<watch::Sender<Vec<usize>>>, server: usize) -> Self {
+        counts.send_modify(|counts| counts.iter_mut().skip(server).take(1).for_each(|count| *count += 1));
+        Self { counts, server }
     }
 }
 
 impl Drop for Underway {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count = count.saturating_sub(1));
+        let server = self.server;
+        self.counts
+            .send_modify(|counts| counts.iter_mut().skip(server).take(1).for_each(|count| *count -= 1));
     }
 }
 
@@ -254,16 +267,19 @@ impl Lease {
     /// Opens a shell at one server, and nowhere else. On an error the shell, as far as there is one, is still leased.
     pub(super) async fn open_at(&mut self, number: usize) -> Result<(), Setback> {
         // Else there would be more shells at the server than exconn may have.
-        self.pool.deleted(GIVING_BACK).await;
+        self.pool.deleted(number, GIVING_BACK).await;
         let opened = self.try_open_at(number).await;
-        match opened {
-            Err(Setback { error: ExchangeError::ShellLimit { .. }, .. }) if self.pool.delete_idle() => {
-                self.pool.deleted(GIVING_BACK).await;
-                self.give_up();
-                self.try_open_at(number).await
-            }
-            opened => opened,
+        if !matches!(opened, Err(Setback { error: ExchangeError::ShellLimit { .. }, .. })) {
+            return opened;
         }
+        // Own shells come first: those that are idle, and those that are still being deleted.
+        self.give_up();
+        self.pool.delete_idle();
+        if !self.pool.is_closing(number) {
+            return opened;
+        }
+        self.pool.deleted(number, GIVING_BACK).await;
+        self.try_open_at(number).await
     }
 
     async fn try_open_at(&mut self, number: usize) -> Result<(), Setback> {
@@ -279,7 +295,7 @@ impl Lease {
         let cmdlet = cmdlets::view_entire_forest();
         let mut rows = Rows::<Ignored>::default();
         shell.invoke(&cmdlet)?;
-        while shell.outcome().is_none() {
+        while !shell.has_ended() {
             shell.step(&mut rows).await?;
         }
         let outcome = shell.outcome().unwrap_or(Ok(())).and_then(|()| rows.check(cmdlet.name()));
@@ -324,9 +340,10 @@ impl Lease {
 
     /// Deletes the shell unless it is free, and waits a little for that.
     pub(super) async fn end(&mut self) {
-        if self.shell().is_some_and(|shell| !shell.is_free()) {
+        let busy = self.shell().filter(|shell| !shell.is_free()).map(|shell| shell.server);
+        if let Some(server) = busy {
             self.give_up();
-            self.pool.deleted(GIVING_BACK).await;
+            self.pool.deleted(server, GIVING_BACK).await;
         }
     }
 }

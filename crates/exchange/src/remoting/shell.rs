@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use exconn_model::{Clock, Entropy, FailureKind};
-use exconn_psrp::{Client, ClientConfig, ClientError, EXCHANGE, Limits, Outcome, Sink};
+use exconn_psrp::{Client, ClientConfig, ClientError, EXCHANGE, ErrorRecord, Limits, Outcome, Sink};
 use tokio::{
     sync::RwLock,
     task::JoinHandle,
@@ -208,6 +208,19 @@ impl Shell {
             self.gone = fault.is_shell_gone();
         }
         handled.map_err(|error| failure::of_client(&self.link, error))
+    }
+
+    /// Whether the cmdlet has ended, well or not.
+    pub(super) fn has_ended(&self) -> bool {
+        self.client.outcome().is_some()
+    }
+
+    /// The error that ended the cmdlet.
+    pub(super) fn failure(&self) -> Option<&ErrorRecord> {
+        match self.client.outcome() {
+            Some(Outcome::Failed(record)) => Some(record),
+            _ => None,
+        }
     }
 
     /// How the cmdlet ended, once it has.

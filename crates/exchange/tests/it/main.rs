@@ -6,9 +6,11 @@
     reason = "in a test a failed expectation is the result"
 )]
 
+mod access;
 mod active_directory;
 mod directory;
 mod equality;
+mod examination;
 mod faults;
 mod front_end;
 #[cfg(feature = "gssapi")]
@@ -19,5 +21,7 @@ mod online;
 mod refusals;
 mod sealing;
 mod seeds;
+mod servers;
+mod session;
 mod setup;
 mod tls;

@@ -20,7 +20,7 @@ pub(crate) fn peer(options: &[&str]) -> Peer {
 
 /// A client, its clock, and the folder with its password.
 pub(crate) struct Client {
-    pub(crate) exchange: RemotingExchange,
+    pub(crate) exchange: Arc<RemotingExchange>,
     /// Moved by hand.
     pub(crate) clock: Arc<ManualClock>,
     folder: TempDir,
@@ -51,7 +51,7 @@ impl Client {
         change(&mut config);
         let clock = Arc::new(ManualClock::at(now()));
         let exchange = RemotingExchange::new(config, Arc::new(SeededEntropy::new(7)), clock.clone())?;
-        Ok(Self { exchange, clock, folder })
+        Ok(Self { exchange: Arc::new(exchange), clock, folder })
     }
 
     /// Writes another password into the file.
@@ -100,6 +100,12 @@ fn present(change: DeviceChange) -> ObservedDevice {
         DeviceChange::Present(device) => device,
         DeviceChange::Removed(partnership) => panic!("{partnership} is reported as removed"),
     }
+}
+
+/// Starts a peer like [`peer`] at the address of one that has ended, as a server does that starts again.
+pub(crate) fn restarted(url: &str, options: &[&str]) -> Peer {
+    let port = url.trim_end_matches("/PowerShell/").rsplit(':').next().unwrap();
+    peer(&[&["--port", port], options].concat())
 }
 
 /// What the peer was asked to run since its log was last forgotten, without the setting that begins each session.

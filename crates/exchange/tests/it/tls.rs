@@ -35,12 +35,14 @@ impl Authority {
         Roots { system: false, file: Some(self.file()) }
     }
 
-    /// A file with a certificate for `name` and its key.
+    /// A file with a certificate for `name` and its key, which is valid or no longer.
     pub(crate) fn certificate(&self, name: &str, expired: bool) -> PathBuf {
+        self.certificate_until(name, if expired { 2020 } else { 2060 })
+    }
+
+    fn certificate_until(&self, name: &str, year: i32) -> PathBuf {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        if expired {
-            params.not_after = date_time_ymd(2020, 1, 1);
-        }
+        params.not_after = date_time_ymd(year, 1, 1);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let file = self.folder.path().join("server.pem");
@@ -49,8 +51,13 @@ impl Authority {
     }
 
     /// A peer whose certificate is for `name`.
-    fn peer(&self, name: &str, expired: bool) -> Peer {
-        let file = self.certificate(name, expired);
+    pub(crate) fn peer(&self, name: &str, expired: bool) -> Peer {
+        self.peer_until(name, if expired { 2020 } else { 2060 })
+    }
+
+    /// A peer whose certificate is valid until a year begins.
+    pub(crate) fn peer_until(&self, name: &str, year: i32) -> Peer {
+        let file = self.certificate_until(name, year);
         peer(&["--count", "40", "--tls", file.to_str().unwrap()])
     }
 }

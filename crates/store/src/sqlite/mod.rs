@@ -9,6 +9,7 @@ mod device_values;
 mod devices;
 mod failure;
 mod group;
+mod history;
 mod open;
 mod pool;
 mod query;
@@ -312,7 +313,7 @@ impl Store for SqliteStore {
     ) -> Result<SyncHistory, StoreError> {
         self.read(move |connection| {
             connectors::get(connection, tenant, connector)?;
-            runs::history(connection, connector)
+            history::read(connection, connector)
         })
         .await
     }

@@ -31,8 +31,9 @@ const REMOVED: i64 = 3;
 /// Not stored, and named as removed.
 const NEVER_STORED: i64 = 4;
 
-/// When statistics of new and changed devices are due: before those that have merely become stale.
-const AT_ONCE: i64 = Timestamp::UNSET.ticks();
+/// When statistics of new and changed devices are due: before those that have merely become stale. SQLite needs no room for
+/// this number.
+const AT_ONCE: i64 = Timestamp::from_unix_seconds(0).ticks();
 
 /// The stage of one run: a database file of its own, attached to a connection of its own. Nothing in it outlives the
 /// process, so it is written without a journal and without waiting for the disk.

@@ -43,14 +43,17 @@ pub(super) fn learned(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Le
     Ok(Some(LearnedStatistics { learned, statistics }))
 }
 
+/// Found by an index over the beginning of the connector's id.
+pub(super) const DUE: &str = "SELECT partnership, identity, statistics_failures FROM device \
+    WHERE substr(connector_id, 1, 8) = substr(?1, 1, 8) AND connector_id = ?1 AND statistics_due <= ?2 \
+    ORDER BY statistics_due LIMIT ?3";
+
 pub(super) fn due(
     connection: &Connection,
     connector: ConnectorId,
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<DueMailbox>, StoreError> {
-    const DUE: &str = "SELECT partnership, identity, statistics_failures FROM device \
-        WHERE connector_id = ?1 AND statistics_due <= ?2 ORDER BY statistics_due LIMIT ?3";
     let mut statement = connection.prepare_cached(DUE).map_err(failed)?;
     let mut rows = statement.query(params![connector.to_string(), now.ticks(), limit]).map_err(failed)?;
     let mut due: Vec<DueMailbox> = Vec::new();

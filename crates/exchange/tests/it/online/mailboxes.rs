@@ -184,6 +184,16 @@ async fn a_change_is_refused_as_the_service_refuses_it() {
 }
 
 #[tokio::test]
+async fn a_question_means_that_nothing_was_changed() {
+    let asks = json!({"value": [], "@adminapi.confirmationmessage": "Are you sure?"});
+    let server = Scripted::start(move |_| Reply::json(200, &asks));
+    let client = Client::new(&server.url);
+    let error = client.exchange.set_access(&address("ann", "ID1"), AccessDecision::Allow).await.unwrap_err();
+    assert!(error.to_string().contains("Are you sure?"), "{error}");
+    assert_eq!(server.cmdlets().len(), 1);
+}
+
+#[tokio::test]
 async fn a_mailbox_that_leads_nowhere_is_asked_for_by_the_system() {
     for status in [400, 503] {
         let server = Scripted::start(move |request| {

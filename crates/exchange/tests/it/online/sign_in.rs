@@ -91,7 +91,7 @@ async fn an_unknown_tenant_and_an_unknown_application_are_named() {
             matches!(&error, ExchangeError::ApplicationRefused { reason, .. } if reason.contains(number)),
             "{error}"
         );
-        assert_eq!(error.kind(), FailureKind::CredentialsRefused);
+        assert_eq!(error.kind(), FailureKind::SignInRefused);
         // What is registered may change, so the next try is made.
         assert!(matches!(client.failure().await, ExchangeError::ApplicationRefused { .. }));
     }
@@ -142,7 +142,7 @@ async fn what_the_token_endpoint_says_is_told_apart() {
     );
     assert_eq!(kind(|| aadsts(7_000_215, "Invalid client secret.")).await, FailureKind::CredentialsRefused);
     assert_eq!(kind(|| aadsts(700_024, "not within its valid time range")).await, FailureKind::ClockSkew);
-    assert_eq!(kind(|| aadsts(7_000_112, "Application is disabled.")).await, FailureKind::CredentialsRefused);
+    assert_eq!(kind(|| aadsts(7_000_112, "Application is disabled.")).await, FailureKind::SignInRefused);
     assert_eq!(kind(|| Reply::raw(429, "").header("Retry-After", "600")).await, FailureKind::Throttled);
     assert_eq!(kind(|| Reply::raw(503, "")).await, FailureKind::Unreachable);
     assert_eq!(kind(|| Reply::raw(200, "<html>")).await, FailureKind::WrongEndpoint);
@@ -229,4 +229,23 @@ fn clouds_have_their_addresses() {
             (config.base_url, config.authority) = (None, None);
         });
     }
+}
+
+#[test]
+fn the_script_of_roles_fits_the_configuration() {
+    use exconn_exchange::online::{Cloud, OnlineConfig, role_script};
+    let credential = ClientCredential::Secret(SecretFile::new("/nowhere/secret"));
+    let (tenant, client) = (OnlinePeer::TENANT.parse().unwrap(), OnlinePeer::CLIENT.parse().unwrap());
+    let mut config = OnlineConfig::new(tenant, client, credential);
+    let reading = role_script(&config, true);
+    assert!(reading.contains(&format!("-TenantId {}", OnlinePeer::TENANT)), "{reading}");
+    assert!(reading.contains(&format!("New-ServicePrincipal -AppId {}", OnlinePeer::CLIENT)), "{reading}");
+    assert!(reading.contains("-Roles 'View-Only Recipients', 'View-Only Configuration'\n"), "{reading}");
+    config.cloud = Cloud::UsGovernment;
+    let deciding = role_script(&config, false);
+    assert!(deciding.contains("'View-Only Configuration', 'Organization Client Access'\n"), "{deciding}");
+    assert!(
+        deciding.contains("-Environment USGov -Scopes") && deciding.contains(" O365USGovGCCHigh\n"),
+        "{deciding}"
+    );
 }

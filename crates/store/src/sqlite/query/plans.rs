@@ -12,7 +12,7 @@ use rusqlite::{Connection, params_from_iter};
 use uuid::Uuid;
 
 use super::{order, page};
-use crate::sqlite::{SqliteOptions, bulk, devices, in_transaction, open};
+use crate::sqlite::{SqliteOptions, bulk, devices, in_transaction, open, statistics};
 
 const CONTEXT: Context = Context { now: Timestamp::UNSET, unknown_members: false };
 
@@ -114,6 +114,18 @@ fn promised_queries_are_found_by_an_index() {
             ],
         ),
         (
+            Some("userPrincipalName eq 'ann@contoso.com'"),
+            "id",
+            None,
+            vec!["device_by_principal (user_principal_name=?); USE TEMP B-TREE FOR ORDER BY".to_owned()],
+        ),
+        (
+            Some("emailAddress eq 'ann@contoso.com' and exchangeAccessState eq 'blocked'"),
+            "deviceName",
+            None,
+            vec!["device_by_address (email_address=?); USE TEMP B-TREE FOR ORDER BY".to_owned()],
+        ),
+        (
             Some("startswith(userDisplayName,'Lee')"),
             "userDisplayName",
             None,
@@ -147,6 +159,17 @@ fn promised_queries_are_found_by_an_index() {
             plans_wanted.into_iter().map(|plan| format!("SEARCH device USING INDEX {plan}")).collect();
         assert_eq!(plans(&connection, &query(filter, order, after)), wanted, "{filter:?} by {order}");
     }
+}
+
+#[test]
+fn due_statistics_are_found_by_an_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = database(folder.path());
+    let plan: Vec<String> = connection
+        .prepare(&format!("EXPLAIN QUERY PLAN {}", statistics::DUE))
+        .and_then(|mut explained| explained.query_map(("id", 5, 64), |row| row.get(3))?.collect())
+        .unwrap();
+    assert_eq!(plan, ["SEARCH device USING INDEX device_by_statistics_due (<expr>=? AND statistics_due<?)"]);
 }
 
 #[test]
