@@ -57,8 +57,10 @@ impl Pair {
             let fired = &peer.stats()["faults_fired"][fault["kind"].as_str().unwrap()];
             assert!(fired.as_u64() > Some(0), "{fault}");
             come_to.push(listed);
-            // A refused password rests.
-            client.clock.advance(Duration::from_secs(3600));
+            if listed == Err(FailureKind::CredentialsRefused) {
+                // The password rests.
+                client.clock.advance(Duration::from_secs(3600));
+            }
             no_shell_is_left(peer).await;
             peer.reset();
             assert_eq!(client.all().await.unwrap().len(), 300, "{fault}");
