@@ -27,6 +27,8 @@ use crate::{
     service::create_private,
 };
 
+/// How long the end of an examination waits for what was opened to be given back.
+const GIVING_BACK: Duration = Duration::from_secs(3);
 /// The longest examination of one connection. Each wait of a driver is bounded; this bounds their sum.
 const LONGEST: Duration = Duration::from_secs(300);
 
@@ -156,6 +158,8 @@ impl Doctor {
                     let cure = "Look at the last step above: what follows it does not answer.".to_owned();
                     self.step(Step { name: "Time".into(), finding: Finding::Failed { seen, cure } });
                 }
+                // What is left open counts against the account's runspaces; nobody would use it again.
+                let _ = timeout(GIVING_BACK, connection.exchange.close()).await;
             }
             Err(error) => {
                 let cure = "Change the configuration, and look at it with: exconn config check".to_owned();

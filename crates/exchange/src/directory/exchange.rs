@@ -126,6 +126,10 @@ impl Exchange for DirectoryExchange {
         self.exchange.set_access(device, decision).await
     }
 
+    async fn close(&self) {
+        self.exchange.close().await;
+    }
+
     fn secrets_changed_since(&self, moment: Timestamp) -> bool {
         let account = self.link.config.authentication.account();
         account.changed_since(moment) || self.exchange.secrets_changed_since(moment)

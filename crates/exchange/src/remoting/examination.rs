@@ -238,6 +238,16 @@ impl Server<'_> {
                 AUTHENTICATION,
                 format!("name one server by its full name in the address, or register the name with setspn -S {principal}"),
             ),
+            ExchangeError::TicketRefused { .. } => (
+                AUTHENTICATION,
+                "compare the service's name with the account that runs it (setspn -Q), and see whether the directory demands \
+                 Extended Protection"
+                    .into(),
+            ),
+            ExchangeError::Unreachable { endpoint, .. } if *endpoint != self.link.target.endpoint() => (
+                AUTHENTICATION,
+                format!("open the way to {endpoint}, or name other key distribution centres for the connection"),
+            ),
             ExchangeError::WrongEndpoint { .. } => (
                 ENDPOINT,
                 "use the address of Exchange's PowerShell directory, for instance https://ex01.contoso.com/PowerShell/".into(),

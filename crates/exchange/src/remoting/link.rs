@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
+    sync::Mutex,
     task::JoinHandle,
     time::timeout,
 };
@@ -38,6 +39,8 @@ pub(super) struct Link {
     pub(super) refused: Arc<RefusedSecret>,
     connect_timeout: Duration,
     authentication: Authentication,
+    /// One at a time, so that a wrong password is tried once, however many connections are wanted at once.
+    sign_ins: Mutex<()>,
     service: String,
     kerberos: KerberosConfig,
     roots: tls::Roots,
@@ -64,6 +67,7 @@ impl Link {
             refused,
             connect_timeout: config.connect_timeout,
             authentication: config.authentication.clone(),
+            sign_ins: Mutex::new(()),
             kerberos: config.kerberos.clone(),
             roots: config.roots.clone(),
         }
@@ -110,6 +114,8 @@ impl Link {
                 .map_err(|error: SecretError| self.no_password(error))?;
             return Ok(Connection::new(wire, Identification::Basic { header, password }));
         };
+        let _turn = self.sign_ins.lock().await;
+        self.check_not_held(password.as_ref())?;
         let intent = Intent {
             mechanism: scheme.mechanism,
             credentials: match &password {
@@ -174,13 +180,17 @@ impl Link {
         self.unreachable(&error)
     }
 
+    fn check_not_held(&self, password: Option<&SecretString>) -> Result<(), ExchangeError> {
+        let held = password.and_then(|password| self.refused.held_until(password, self.clock.now()));
+        held.map_or(Ok(()), |until| {
+            Err(ExchangeError::CredentialsHeld { endpoint: self.target.endpoint(), until })
+        })
+    }
+
     fn read_secrets(&self) -> Result<Secrets, ExchangeError> {
         let password =
             self.authentication.account().read_password().map_err(|error| self.no_password(error))?;
-        let held = password.as_ref().and_then(|password| self.refused.held_until(password, self.clock.now()));
-        if let Some(until) = held {
-            return Err(ExchangeError::CredentialsHeld { endpoint: self.target.endpoint(), until });
-        }
+        self.check_not_held(password.as_ref())?;
         let tls = if self.target.tls {
             let roots = self.roots.load().map_err(|error| self.tls_failed(&error))?;
             Some(tls::client(roots).map_err(|error| self.tls_failed(&error))?)

@@ -3,7 +3,7 @@
 use std::{process::Command, time::Duration};
 
 use exconn_exchange::{
-    Account, Exchange, ExchangeError,
+    Account, Exchange, ExchangeError, Finding, Step,
     remoting::{Authentication, ConfigError, RemotingConfig},
 };
 use exconn_testkit::{Kdc, Peer};
@@ -139,6 +139,47 @@ async fn a_wrong_password_is_tried_once_an_hour_until_it_changes() {
     assert_eq!(kdc.requests(), 2 * asked);
     client.set_password(PASSWORD);
     client.all().await.unwrap();
+}
+
+#[tokio::test]
+async fn however_many_ask_at_once_a_wrong_password_is_tried_once() {
+    let kdc = realm();
+    let peer = like_exchange(&kdc);
+    let client = client_with(&kdc, peer.url(), Authentication::Kerberos, "hunter2-but-wrong", |_| {});
+    let (one, another, third) = tokio::join!(client.failure(), client.exchange.observe(), client.failure());
+    for error in [one, another.unwrap_err(), third] {
+        assert_eq!(error.kind(), exconn_model::FailureKind::CredentialsRefused, "{error}");
+    }
+    // One that asks whether the password must be proved, and one that tries.
+    assert_eq!(kdc.requests(), 2);
+}
+
+#[tokio::test]
+async fn each_step_of_an_examination_passes() {
+    let kdc = realm();
+    let peer = like_exchange(&kdc);
+    let client = client(&kdc, &peer, Authentication::Kerberos);
+    let mut steps: Vec<Step> = Vec::new();
+    client.exchange.examine(&mut steps).await;
+    let failed: Vec<_> = steps.iter().filter(|step| matches!(step.finding, Finding::Failed { .. })).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    assert!(steps.iter().any(|step| step.name == "organisation"), "{steps:?}");
+}
+
+#[tokio::test]
+async fn an_examination_tells_what_is_wrong_with_the_sign_in() {
+    let kdc = realm();
+    let peer = like_exchange(&kdc);
+    let gone = Kdc::start().address();
+    let client = client_with(&kdc, peer.url(), Authentication::Kerberos, PASSWORD, |config| {
+        config.kerberos.kdcs = vec![gone.clone()];
+    });
+    let mut steps: Vec<Step> = Vec::new();
+    client.exchange.examine(&mut steps).await;
+    let step = steps.iter().find(|step| matches!(step.finding, Finding::Failed { .. })).unwrap();
+    let Finding::Failed { seen, cure } = &step.finding else { panic!() };
+    assert_eq!(step.name, "authentication");
+    assert!(seen.contains(&gone) && cure.contains(&gone), "{seen}: {cure}");
 }
 
 #[tokio::test]

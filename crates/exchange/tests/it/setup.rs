@@ -123,8 +123,3 @@ pub(crate) fn sessions(peer: &Peer) -> usize {
 pub(crate) async fn no_shell_is_left(peer: &Peer) {
     wait_until(BOUND, || async { peer.stats()["open_shells"] == 0 }).await;
 }
-
-/// Waits until this holds.
-pub(crate) async fn wait<F: Future<Output = bool>>(condition: impl FnMut() -> F) {
-    wait_until(BOUND, condition).await;
-}
