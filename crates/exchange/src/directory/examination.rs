@@ -264,6 +264,6 @@ async fn first_page(domain: &mut Domain, page_size: u32) -> Result<(usize, bool)
 /// Whether the container of deleted objects can be read.
 async fn deleted_objects(domain: &mut Domain) -> Result<bool, ExchangeError> {
     let dn = format!("CN=Deleted Objects,{}", domain.head);
-    let found = domain.connection.object("deleted objects", &dn, &["objectGUID"]).await?;
+    let found = domain.connection.object("deleted objects", &dn, &["objectGUID"], true).await?;
     Ok(found.is_some_and(|entry| entry.value("objectGUID").is_some()))
 }

@@ -39,7 +39,7 @@ const ATTRIBUTES: [&str; 9] = [
 impl RootDse {
     /// Asks a controller about itself.
     pub(super) async fn of(connection: &mut Connection) -> Result<Self, ExchangeError> {
-        let entry = connection.object("rootDSE", "", &ATTRIBUTES).await?;
+        let entry = connection.object("rootDSE", "", &ATTRIBUTES, false).await?;
         let read = entry.as_ref().and_then(Self::read);
         read.ok_or_else(|| {
             let reason = "it is an LDAP server, but not a domain controller of Active Directory";
@@ -74,7 +74,7 @@ impl RootDse {
         connection: &mut Connection,
     ) -> Result<Option<Uuid>, ExchangeError> {
         let entry =
-            connection.object("the controller's own object", &self.service, &["invocationId"]).await?;
+            connection.object("the controller's own object", &self.service, &["invocationId"], false).await?;
         let bytes = entry.as_ref().and_then(|entry| entry.value("invocationId"));
         Ok(bytes.and_then(|bytes| Uuid::from_slice_le(bytes).ok()))
     }

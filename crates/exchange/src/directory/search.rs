@@ -157,12 +157,14 @@ impl Connection {
         }
     }
 
-    /// The attributes of one object. `None` if there is no such object, or none that may be seen.
+    /// The attributes of one object, deleted ones among them if told. `None` if there is no such object, or none that may be
+    /// seen.
     pub(super) async fn object(
         &mut self,
         purpose: &'static str,
         dn: &str,
         attributes: &'static [&'static str],
+        deleted: bool,
     ) -> Result<Option<Entry>, ExchangeError> {
         let query = Query {
             purpose,
@@ -170,7 +172,7 @@ impl Connection {
             scope: SearchRequestScope::BaseObject,
             filter: anything(),
             attributes,
-            deleted: true,
+            deleted,
         };
         let id = self.ask(&query, Vec::new()).await?;
         let found = self.found(id, 1).await?;
