@@ -57,19 +57,34 @@ fn start_peer(devices: u32) -> Result<(String, Running), String> {
 
 /// Lists in a process of its own, so that its memory is its own.
 fn list(url: &str, password: &Path, times: u32) -> Result<Value, String> {
+    list_by(url, password, times, &[])
+}
+
+/// The same by Basic, or as `method` says: `kerberos`, the user, the KDC.
+pub(crate) fn list_by(url: &str, password: &Path, times: u32, method: &[&str]) -> Result<Value, String> {
     let here = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = Command::new(here);
-    command.arg("--list").arg(url).arg(password).arg(times.to_string());
+    command.arg("--list").arg(url).arg(password).arg(times.to_string()).args(method);
     let (output, _) = Running::start(&mut command)?.finish()?;
     serde_json::from_str(&output).map_err(|error| format!("{error}: {output}"))
 }
 
 /// What the child process does: lists so many times and prints the best of the listings behind the first.
 pub(crate) fn child(arguments: &[String]) -> Result<(), String> {
-    let [url, password, times] = arguments else { return Err("--list URL PASSWORD_FILE TIMES".into()) };
+    let [url, password, times, method @ ..] = arguments else {
+        return Err("--list URL PASSWORD_FILE TIMES [kerberos USER KDC]".into());
+    };
     let times: u32 = times.parse().map_err(|_| "TIMES is a number")?;
-    let account = Account::new("svc", password);
-    let config = RemotingConfig::new(url, Authentication::Basic(account));
+    let config = match method {
+        [method, user, kdc] if method == "kerberos" => {
+            let account = Account::new(user, password);
+            let mut config = RemotingConfig::new(url, Authentication::Kerberos(account));
+            config.kerberos.kdcs = vec![kdc.clone()];
+            config
+        }
+        [] => RemotingConfig::new(url, Authentication::Basic(Account::new("svc", password))),
+        _ => return Err("a method is kerberos USER KDC, or none".into()),
+    };
     let exchange = RemotingExchange::new(config, Arc::new(System), Arc::new(System));
     let exchange = exchange.map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;

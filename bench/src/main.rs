@@ -3,6 +3,7 @@
 //! Machines differ and are noisy: what counts are the ratios within one run.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 
+mod appearance;
 mod bare_list;
 mod clixml;
 mod create;
@@ -20,6 +21,7 @@ mod organisation;
 mod process;
 mod queries;
 mod report;
+mod sealed;
 mod service;
 mod startup;
 mod system;
@@ -30,10 +32,12 @@ use report::{Report, Section};
 
 type Benchmark = (&'static str, fn() -> Result<Section, String>);
 
-const BENCHMARKS: [Benchmark; 11] = [
+const BENCHMARKS: [Benchmark; 13] = [
     ("clixml", clixml::run),
     ("listing", listing::run),
+    ("sealed", sealed::run),
     ("directory", directory::run),
+    ("appearance", appearance::run),
     ("end-to-end", end_to_end::run),
     ("get-connector", get_connector::run),
     ("list-connectors", list_connectors::run),
