@@ -7,6 +7,7 @@ mod bare_list;
 mod clixml;
 mod create;
 mod deep_page;
+mod directory;
 mod end_to_end;
 mod get_connector;
 mod list_connectors;
@@ -29,9 +30,10 @@ use report::{Report, Section};
 
 type Benchmark = (&'static str, fn() -> Result<Section, String>);
 
-const BENCHMARKS: [Benchmark; 10] = [
+const BENCHMARKS: [Benchmark; 11] = [
     ("clixml", clixml::run),
     ("listing", listing::run),
+    ("directory", directory::run),
     ("end-to-end", end_to_end::run),
     ("get-connector", get_connector::run),
     ("list-connectors", list_connectors::run),
@@ -45,9 +47,13 @@ const BENCHMARKS: [Benchmark; 10] = [
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if let [flag, rest @ ..] = wanted.as_slice()
-        && flag == "--list"
+        && let Some(child) = match flag.as_str() {
+            "--list" => Some(listing::child as fn(&[String]) -> Result<(), String>),
+            "--directory" => Some(directory::child as _),
+            _ => None,
+        }
     {
-        return match listing::child(rest) {
+        return match child(rest) {
             Ok(()) => ExitCode::SUCCESS,
             Err(reason) => {
                 eprintln!("{reason}");

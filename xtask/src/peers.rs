@@ -22,7 +22,7 @@ const NODE_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
 /// Debian packages without which the requirements cannot be installed or a test not run, each with a probe that tells whether
 /// what it brings is there.
-const PACKAGES: [(&str, &str, &[&str]); 14] = [
+const PACKAGES: [(&str, &str, &[&str]); 15] = [
     ("curl", "curl", &["--version"]),
     ("gcc", "cc", &["--version"]),
     ("python3-venv", "python3", &["-c", "import venv, ensurepip"]),
@@ -38,6 +38,7 @@ const PACKAGES: [(&str, &str, &[&str]); 14] = [
     ("faketime", "faketime", &["--version"]),
     // A domain controller on loopback, and the clients that stand beside exconn's own.
     ("samba", "samba", &["--version"]),
+    ("samba-ad-provision", "test", &["-e", "/usr/share/samba/setup/provision.ldif"]),
     ("samba-dsdb-modules", "sh", &["-c", "ls /usr/lib/*/samba/ldb/samldb.so"]),
     ("samba-vfs-modules", "sh", &["-c", "ls /usr/lib/*/samba/vfs/acl_xattr.so"]),
     ("krb5-user", "klist", &["-V"]),
@@ -48,6 +49,7 @@ const PACKAGES: [(&str, &str, &[&str]); 14] = [
 /// The Python of the peers' own environment below `target/`, made or brought up to date if need be. Node.js comes from a
 /// Python package, and what npm installs lies in `node_modules` of the same environment.
 pub(crate) fn python() -> Result<PathBuf, String> {
+    install_packages()?;
     let folder = target().join("peers-venv");
     let python = folder.join("bin/python");
     let wanted = wanted()?;
@@ -55,7 +57,6 @@ pub(crate) fn python() -> Result<PathBuf, String> {
     if python.exists() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);
     }
-    install_packages()?;
     process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]);

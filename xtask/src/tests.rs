@@ -21,6 +21,7 @@ pub(crate) fn run() -> Result<(), String> {
         "-D",
         "warnings",
     ]))?;
+    let python = peers::python()?;
     // The feature is off where it is not asked for, so the checks above have not seen it.
     process::run(cargo().args([
         "clippy",
@@ -34,7 +35,6 @@ pub(crate) fn run() -> Result<(), String> {
         "-D",
         "warnings",
     ]))?;
-    let python = peers::python()?;
     // The tests that run the built binary find it in the profile that they were built in.
     let mut tests = cargo();
     tests.args(["test", "--workspace", "--locked", "--no-fail-fast"]).env("EXCONN_PEERS_PYTHON", &python);

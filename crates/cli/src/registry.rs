@@ -9,7 +9,7 @@ use exconn_exchange::{DeviceAddress, Exchange, ExchangeError};
 use exconn_model::{AccessDecision, ConnectorId, ObservedDevice, Step};
 use exconn_server::{AgentRefusal, AgentRegistry};
 use exconn_sync::Signals;
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 
 /// The longest test of a connection, below what clients wait for an answer. Each wait of a driver is bounded; this bounds
 /// their sum.
@@ -31,6 +31,17 @@ impl Registry {
     /// Adds a connection that an agent serves.
     pub(crate) fn add(&self, name: &str, exchange: Arc<dyn Exchange>) {
         locked(&self.connections).insert(name.to_owned(), exchange);
+    }
+
+    /// Gives back what the connections hold at their servers, side by side, and waits for at most `bound` for that.
+    pub(crate) async fn close(&self, bound: Duration) {
+        let connections = std::mem::take(&mut *locked(&self.connections));
+        let mut closing = JoinSet::new();
+        for exchange in connections.into_values() {
+            closing.spawn(async move { exchange.close().await });
+        }
+        // What is not given back in time is ended by its server.
+        let _ = timeout(bound, closing.join_all()).await;
     }
 
     fn connection_of(&self, connector: ConnectorId) -> Result<Arc<dyn Exchange>, AgentRefusal> {

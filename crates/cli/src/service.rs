@@ -33,6 +33,8 @@ use crate::{
 const LEASE: Duration = Duration::from_secs(30);
 /// How often a run's progress is shown and its lease renewed.
 const HEARTBEAT: Duration = Duration::from_secs(2);
+/// How long the end waits for sessions at Exchange to be given back.
+const GIVING_BACK: Duration = Duration::from_secs(3);
 
 /// What to run.
 #[derive(Debug)]
@@ -214,13 +216,16 @@ impl Service {
 
     /// Serves until `shutdown` is ready. Agents stop first; a run that this cuts off is taken up by the next process.
     pub(crate) async fn until(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), ServiceError> {
-        let Self { listener, tls, renewal, app, mut agents, .. } = self;
+        let Self { listener, tls, renewal, app, mut agents, registry, .. } = self;
         agents.spawn(renewal.watch());
         let stopped = async move {
             shutdown.await;
             agents.shutdown().await;
         };
-        Ok(serve(listener, tls, app, stopped).await?)
+        let served = serve(listener, tls, app, stopped).await;
+        // Exchange would keep what is left open there, and count it, for a quarter of an hour.
+        registry.close(GIVING_BACK).await;
+        Ok(served?)
     }
 }
 

@@ -120,11 +120,15 @@ fn all_four_types_connect_side_by_side() {
     );
     fs::write(home.path("exconn.toml"), config).unwrap();
     let service = home.serve();
-    until("all are connected", || {
+    until("each had its first sync", || {
         let connectors = connectors(&service);
-        let connected = |one: &&Value| one["status"] == "connected";
-        (connectors.iter().filter(connected).count() == 4).then_some(())
+        let ended = |one: &&Value| one["status"] != "connectionPending";
+        (connectors.iter().filter(ended).count() == 4).then_some(())
     });
+    for connector in connectors(&service) {
+        let runs = service.get(&format!("/exconn/v1/connectors/{}/runs", connector["id"].as_str().unwrap()));
+        assert_eq!(connector["status"], "connected", "{connector} {runs}");
+    }
     let found = |alias: &str| {
         connectors(&service).into_iter().find(|connector| connector["exchangeAlias"] == alias).unwrap()
     };

@@ -109,7 +109,7 @@ pub(super) fn to_hexadecimal(bytes: &[u8]) -> String {
 }
 
 pub(super) fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
     let pairs = (0..text.len()).step_by(2).map(|at| text.get(at..at + 2));

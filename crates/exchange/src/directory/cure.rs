@@ -23,6 +23,7 @@ pub(super) fn cure(error: &ExchangeError, target: &Target) -> String {
             "unlock or enable the account (Unlock-ADAccount, Enable-ADAccount), and look for what else uses its old password"
                 .into()
         }
+        ExchangeError::TicketRefused { reason, .. } => reason.clone(),
         ExchangeError::ClockSkew { .. } => "set this machine's clock by the domain's time source".into(),
         ExchangeError::ServiceUnknown { principal } => format!(
             "use the controller's full name in the address, as it is in the domain: {principal} is not registered there"
@@ -31,7 +32,7 @@ pub(super) fn cure(error: &ExchangeError, target: &Target) -> String {
             format!("let exconn read {}, with the password in its one line", path.display())
         }
         ExchangeError::NotPermitted { .. } => {
-            "let the account read the domain; `directory rights` prints the commands".into()
+            "let the account read the configuration and the domains of the forest, as every account may by default".into()
         }
         ExchangeError::WrongEndpoint { .. } => {
             "name a domain controller of Exchange's forest, ports 389 (ldap) and 636 (ldaps) unless yours are others".into()

@@ -72,13 +72,12 @@ impl DirSyncSearch {
             reason: format!("DirSync at {}: {what}", connection.target.endpoint()),
         };
         let value = found.control(CONTROL).ok_or_else(|| broken("the answer has no cookie"))?;
-        let control: DirSync =
-            rasn::ber::decode(value).map_err(|_| broken("the answer's control is broken"))?;
-        self.ended = control.flags == 0;
-        if !self.ended && (self.rounds >= MAX_ROUNDS || control.cookie == self.cookie) {
+        let (more, cookie) = read_cookie(value).ok_or_else(|| broken("the answer's control is broken"))?;
+        self.ended = !more;
+        if !self.ended && (self.rounds >= MAX_ROUNDS || cookie == self.cookie) {
             return Err(broken("it never ends"));
         }
-        self.cookie = control.cookie.to_vec();
+        self.cookie = cookie;
         Ok(Some(found.entries))
     }
 
@@ -98,6 +97,12 @@ impl DirSyncSearch {
         }
         failure::of_search(&connection.target, self.query.purpose, result)
     }
+}
+
+/// Whether there is more, and the cookie to go on with.
+pub(super) fn read_cookie(value: &[u8]) -> Option<(bool, Vec<u8>)> {
+    let control: DirSync = rasn::ber::decode(value).ok()?;
+    Some((control.flags != 0, control.cookie.to_vec()))
 }
 
 /// The cookie of this moment: the changes of a search that finds none are read to their end.

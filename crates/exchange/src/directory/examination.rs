@@ -44,6 +44,11 @@ pub(super) async fn examine(directory: &DirectoryExchange, report: &mut dyn Repo
 }
 
 impl Examination<'_> {
+    /// The account that rights are granted to.
+    fn account(&self) -> String {
+        self.directory.link.config.authentication.account().username.clone()
+    }
+
     fn step(&mut self, name: impl Display, finding: Finding) {
         self.report.step(Step { name: name.to_string(), finding });
     }
@@ -166,13 +171,14 @@ impl Examination<'_> {
         let target = domain.connection.target.clone();
         self.devices(&name, &mut domain, &target).await;
         let deleted = deleted_objects(&mut domain).await;
+        let account = self.account();
         let step = format!("Deleted objects of {name}");
         match deleted {
             Ok(false) => self.step(step, Finding::Warned {
                 seen: "the account may not see what was deleted: devices that are gone are found by full syncs alone".into(),
                 cure: format!(
                     "dsacls \"CN=Deleted Objects,{0}\" /takeownership, then dsacls \"CN=Deleted Objects,{0}\" /G \
-                     \"ACCOUNT:LCRP\"",
+                     \"{account}:LCRP\"",
                     domain.head
                 ),
             }),
@@ -187,9 +193,10 @@ impl Examination<'_> {
     async fn devices(&mut self, name: &str, domain: &mut Domain, target: &Target) {
         let page_size = self.directory.link.config.page_size;
         let first = first_page(domain, page_size).await;
+        let account = self.account();
         let step = format!("Devices of {name}");
         let grant = format!(
-            "dsacls \"{}\" /I:S /G \"ACCOUNT:GR;;{}\" \"ACCOUNT:GR;;msExchActiveSyncDevices\"",
+            "dsacls \"{}\" /I:S /G \"{account}:GR;;{}\" \"{account}:GR;;msExchActiveSyncDevices\"",
             domain.head,
             device::CLASS
         );
@@ -213,7 +220,8 @@ impl Examination<'_> {
         let step = format!("Changes of {name}");
         let feed = self.directory.link.config.feed;
         let mark = changes::mark_of_now(domain, feed).await;
-        let grant = format!("dsacls \"{}\" /G \"ACCOUNT:CA;Replicating Directory Changes\"", domain.head);
+        let account = self.account();
+        let grant = format!("dsacls \"{}\" /G \"{account}:CA;Replicating Directory Changes\"", domain.head);
         match mark {
             Ok(Some(Mark::DirSync { everything: false, .. })) => self.step(step, Finding::Warned {
                 seen: "DirSync shows the changes that the account may see, not all".into(),

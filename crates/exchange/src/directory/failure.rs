@@ -18,12 +18,21 @@ pub(super) fn malformed(target: &Target, _: Malformed) -> ExchangeError {
     wrong_endpoint(target, "the answer is not LDAP")
 }
 
+/// `SEC_E_BAD_BINDINGS`: `LdapEnforceChannelBinding` is on.
+const BAD_BINDINGS: u32 = 0x8009_0346;
+
 /// What a bind that failed means.
 pub(super) fn of_bind(target: &Target, code: ResultCode, diagnostic: &str) -> ExchangeError {
     let endpoint = target.endpoint();
     match code {
         ResultCode::InvalidCredentials => match sub_code(diagnostic) {
             Some(0x532 | 0x773) => ExchangeError::PasswordExpired { endpoint },
+            Some(BAD_BINDINGS) => ExchangeError::TicketRefused {
+                endpoint,
+                reason: "it demands that a sign-in is bound to its TLS connection, which this one is not: use ldap with a \
+                         sealed mechanism, or ldaps with a simple bind"
+                    .into(),
+            },
             Some(code) if locked(code).is_some() => {
                 let reason = locked(code).unwrap_or_default().to_owned();
                 ExchangeError::AccountLocked { endpoint, reason }
@@ -32,7 +41,7 @@ pub(super) fn of_bind(target: &Target, code: ResultCode, diagnostic: &str) -> Ex
         },
         ResultCode::StrongerAuthRequired | ResultCode::ConfidentialityRequired => wrong_endpoint(
             target,
-            "it takes no password over a plain connection: use ldaps, start_tls, or a sealed mechanism",
+            "it wants what is said to be sealed: use ldaps or start_tls with a simple bind, or ldap with a sealed mechanism",
         ),
         ResultCode::AuthMethodNotSupported | ResultCode::InappropriateAuthentication => wrong_endpoint(
             target,

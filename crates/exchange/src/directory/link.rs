@@ -110,11 +110,9 @@ impl Link {
         if let Some(password) = &credentials.password {
             match &bound {
                 Ok(()) => self.refused.accepted(),
-                Err(
-                    ExchangeError::CredentialsRefused { .. }
-                    | ExchangeError::PasswordExpired { .. }
-                    | ExchangeError::AccountLocked { .. },
-                ) => self.refused.refused(password, self.clock.now()),
+                Err(ExchangeError::CredentialsRefused { .. }) => {
+                    self.refused.refused(password, self.clock.now());
+                }
                 Err(_) => {}
             }
         }

@@ -1,4 +1,8 @@
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{
+    collections::{HashSet, VecDeque},
+    fmt,
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use exconn_model::{DeviceChange, SyncCookie};
@@ -18,7 +22,7 @@ use super::{
 use crate::{DeviceListing, ExchangeError};
 
 /// How many partnerships are asked for by their GUIDs in one search.
-const GUIDS_AT_ONCE: usize = 50;
+const GUIDS_AT_ONCE: usize = 16;
 /// How many removals are in one batch.
 const REMOVALS_AT_ONCE: usize = 1000;
 
@@ -32,6 +36,8 @@ struct Work {
     users: Users,
     queries: VecDeque<Query>,
     search: Option<PagedSearch>,
+    /// Partnerships that were told, if they can be found again by another query.
+    told: HashSet<Uuid>,
 }
 
 /// A listing under way: first what is gone, then what there is, domain by domain.
@@ -123,7 +129,8 @@ impl DeviceListing for Listing {
 
 impl Work {
     fn new(domain: Domain, queries: VecDeque<Query>) -> Self {
-        Self { domain, users_connection: None, users: Users::default(), queries, search: None }
+        let (users, told) = (Users::default(), HashSet::new());
+        Self { domain, users_connection: None, users, queries, search: None, told }
     }
 
     /// The next partnerships; `None` when all queries are done.
@@ -137,8 +144,14 @@ impl Work {
             };
             match search.next(&mut self.domain.connection).await? {
                 None => self.search = None,
-                Some(page) if page.is_empty() => {}
-                Some(page) => return self.devices(link, &page).await.map(Some),
+                Some(mut page) => {
+                    if !self.queries.is_empty() || !self.told.is_empty() {
+                        page.retain(|entry| device::guid(entry).is_none_or(|guid| self.told.insert(guid)));
+                    }
+                    if !page.is_empty() {
+                        return self.devices(link, &page).await.map(Some);
+                    }
+                }
             }
         }
     }

@@ -28,6 +28,8 @@ mod rights;
 mod root;
 mod search;
 mod target;
+#[cfg(feature = "untrusted")]
+pub mod untrusted;
 mod users;
 
 pub use config::{DirectoryAuthentication, DirectoryConfig, DirectoryConfigError, Feed};

@@ -251,6 +251,11 @@ impl Connection {
     }
 }
 
+/// The cookie of the next page.
+pub(super) fn read_page_cookie(value: &[u8]) -> Option<OctetString> {
+    rasn::ber::decode::<PagedResults>(value).ok().map(|control| control.cookie)
+}
+
 /// One page, and the cookie of the next: empty if there is none. `None` if there is nothing to search.
 async fn page_of(
     connection: &mut Connection,
@@ -268,8 +273,8 @@ async fn page_of(
     }
     // Without the control the server has not paged, and this is all.
     let Some(value) = found.control(PAGED_RESULTS) else { return Ok(Some((found.entries, octets(b"")))) };
-    let control: PagedResults = rasn::ber::decode(value).map_err(|_| ExchangeError::ProtocolViolated {
+    let cookie = read_page_cookie(value).ok_or_else(|| ExchangeError::ProtocolViolated {
         reason: format!("{} ends a page with a broken control", connection.target.endpoint()),
     })?;
-    Ok(Some((found.entries, control.cookie)))
+    Ok(Some((found.entries, cookie)))
 }

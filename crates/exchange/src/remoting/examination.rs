@@ -176,8 +176,10 @@ impl Server<'_> {
         let apart = ours.since(theirs).max(theirs.since(ours));
         let seen = format!("the clocks of this machine and of the server differ by {} s", apart.as_secs());
         let cure = "let both machines take their time from the domain (w32tm, chrony)".to_owned();
-        let schemes = http_schemes(&self.runspaces.config.authentication);
-        let is_kerberos = schemes.iter().any(|name| matches!(*name, "Kerberos" | "Negotiate"));
+        let authentication = &self.runspaces.config.authentication;
+        // Not NTLM, though it may travel inside of Negotiate.
+        let is_kerberos =
+            matches!(authentication, Authentication::Kerberos(_) | Authentication::Negotiate(_));
         if apart > SKEW_OF_KERBEROS && is_kerberos {
             Finding::Failed { seen, cure }
         } else if apart > SKEW_TO_MENTION {

@@ -21,7 +21,7 @@ pub(super) fn write(domain: &Domain) {
         _ => vec![domain.address().to_string(), domain.host_name()],
     };
     let mut authority = CertificateParams::default();
-    authority.distinguished_name.push(DnType::CommonName, format!("Authority of {}", domain.realm()));
+    authority.distinguished_name.push(DnType::CommonName, format!("Authority of {}", domain.address()));
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().expect("a key");
     let issuer = CertifiedIssuer::self_signed(authority, key).expect("an authority");

@@ -20,7 +20,6 @@ pub use certificate::ServerCertificate;
 pub use ldif::DirectoryEntry;
 use tempfile::TempDir;
 
-use self::programs::output_of_input;
 use crate::repository_root;
 
 /// How often a controller that starts is looked at before it is given up.
@@ -105,9 +104,7 @@ impl Domain {
              modify\nreplace: invocationId\ninvocationId:: {}\n",
             ldif::base64(&id)
         );
-        // Below Samba's own modules, which do not let anyone change it.
-        let file = domain.folder.path().join("private/sam.ldb.d").join(configuration.to_uppercase() + ".ldb");
-        output_of_input(Command::new("ldbmodify").arg("-H").arg(format!("tdb://{}", file.display())), &ldif);
+        domain.modify_below(&configuration, &ldif);
         domain
     }
 

@@ -71,13 +71,24 @@ impl Domain {
         self.set_attribute(name, "pwdLastSet", "0");
     }
 
-    /// Passwords expire at once.
-    pub fn expire_passwords(&self) {
-        // Minus one second in steps of 100 ns.
-        self.modify(&format!(
-            "dn: {}\nchangetype: modify\nreplace: maxPwdAge\nmaxPwdAge: -10000000\n",
-            self.base()
-        ));
+    /// The user's password was set long before it expired.
+    ///
+    /// # Panics
+    /// If the controller runs.
+    pub fn expire_password(&self, name: &str) {
+        assert!(self.child.is_none(), "a running controller does not let anyone set this");
+        // A moment of the year 2012.
+        let ldif = format!(
+            "dn: {}\nchangetype: modify\nreplace: pwdLastSet\npwdLastSet: 130000000000000000\n",
+            self.user_dn(name)
+        );
+        self.modify_below(&self.base(), &ldif);
+    }
+
+    /// Changes a part of the directory below Samba's own modules, which do not let anyone change everything.
+    pub(super) fn modify_below(&self, part: &str, ldif: &str) {
+        let file = self.folder.path().join("private/sam.ldb.d").join(part.to_uppercase() + ".ldb");
+        output_of_input(Command::new("ldbmodify").arg("-H").arg(format!("tdb://{}", file.display())), ldif);
     }
 
     /// The user's account ended long ago.
@@ -155,7 +166,8 @@ impl Domain {
         file
     }
 
-    fn set_attribute(&self, user: &str, attribute: &str, value: &str) {
+    /// Sets an attribute of a user.
+    pub fn set_attribute(&self, user: &str, attribute: &str, value: &str) {
         let dn = self.user_dn(user);
         self.modify(&format!("dn: {dn}\nchangetype: modify\nreplace: {attribute}\n{attribute}: {value}\n"));
     }

@@ -6,6 +6,8 @@ use exconn_testkit::{Domain, DomainOptions};
 
 use super::setup::Reader;
 
+/// In a real forest every domain knows the users of the others. Here each has one of its own by this name.
+const USER: &str = "svc-exconn@forest.test";
 const GUID: &str = "8f2d4b1a-0c3e-4f5a-9b6c-7d8e9fa0b1c2";
 
 fn pair() -> (Domain, Domain) {
@@ -16,16 +18,18 @@ fn pair() -> (Domain, Domain) {
          DC=fabrikam,DC=test\ndnsRoot: fabrikam.test\nnETBIOSName: FABRIKAM\nsystemFlags: 3\n",
     );
     for domain in [&contoso, &fabrikam] {
-        domain.permit_deleted_objects("Administrator");
+        domain.permit_deleted_objects(Domain::USER);
     }
     contoso.run();
     fabrikam.run();
+    for domain in [&contoso, &fabrikam] {
+        domain.set_attribute(Domain::USER, "userPrincipalName", USER);
+    }
     (contoso, fabrikam)
 }
 
-/// Both domains have this user with this password; a simple bind by the short name finds each domain's own.
 fn reader(urls: &[&str], feed: Feed) -> Reader {
-    Reader::at(urls, "Administrator", Domain::ADMIN_PASSWORD, |config| {
+    Reader::at(urls, USER, Domain::PASSWORD, |config| {
         config.feed = feed;
         config.roots = Roots { system: false, file: None };
     })

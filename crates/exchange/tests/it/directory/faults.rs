@@ -11,6 +11,9 @@ use super::{
     setup::Reader,
 };
 
+/// Whether an error is of the right kind.
+type Judge = fn(&ExchangeError) -> bool;
+
 fn reader(server: &Scripted) -> Reader {
     Reader::at(&[&server.url()], "svc", Domain::PASSWORD, |config| {
         config.page_size = 10;
@@ -23,7 +26,7 @@ fn reader(server: &Scripted) -> Reader {
 async fn each_fault_is_told_and_gone_with_its_cause() {
     let server = Scripted::start().await;
     let reader = reader(&server);
-    let cases: [(Script, fn(&ExchangeError) -> bool, &str); 16] = [
+    let cases: [(Script, Judge, &str); 16] = [
         (
             Script::Ends(ResultCode::SizeLimitExceeded),
             |e| matches!(e, ExchangeError::EndedEarly { .. }),

@@ -11,6 +11,7 @@ mod odd_objects;
 mod sasl;
 mod scripted;
 mod seam;
+mod seeds;
 mod setup;
 mod signing_in;
 mod tls;

@@ -24,7 +24,7 @@ async fn every_form_of_a_name_signs_in() {
 
 #[tokio::test]
 async fn refusals_are_told_apart() {
-    let domain = domain(1, 1);
+    let mut domain = domain(1, 1);
     for user in ["disabled", "expired", "must-change", "locked"] {
         domain.add_user(user, Domain::PASSWORD);
     }
@@ -48,14 +48,17 @@ async fn refusals_are_told_apart() {
             "{user}: {error}"
         );
     }
-    domain.expire_passwords();
-    let error = failure(Domain::USER).await;
+    domain.stop();
+    domain.expire_password(Domain::USER);
+    domain.run();
+    let error = reader(&domain, &domain.user_dn(Domain::USER), Domain::PASSWORD).failure().await;
     assert!(matches!(error, ExchangeError::PasswordExpired { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn a_refused_password_is_tried_once_an_hour_until_it_changes() {
     let domain = domain(1, 1);
+    domain.lock_accounts_after(10);
     let tries = |domain: &Domain| {
         let found = domain.search("(sAMAccountName=svc-exconn)", &["badPwdCount"]);
         found[0].text("badPwdCount").unwrap()
