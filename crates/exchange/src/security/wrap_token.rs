@@ -102,7 +102,7 @@ impl Opener {
         let signed = [message, &header].concat();
         let hasher = self.cipher.cipher().checksum_type().hasher();
         let expected = hasher.checksum(&self.key, ACCEPTOR_SEAL, &signed).map_err(|_| altered())?;
-        if bool::from(expected.ct_eq(checksum)) { Ok(message.to_vec()) } else { Err(altered()) }
+        if bool::from(expected.as_slice().ct_eq(checksum)) { Ok(message.to_vec()) } else { Err(altered()) }
     }
 
     /// Numbers start anywhere, and those of 32 bits may start again at zero.
