@@ -82,9 +82,9 @@ pub(crate) struct ConnectionConfig {
 #[derive(Debug)]
 pub(crate) enum Road {
     /// Remote PowerShell, and the directory if there is one.
-    Remoting(RemotingConfig, Option<DirectoryConfig>),
+    Remoting(Box<RemotingConfig>, Option<Box<DirectoryConfig>>),
     /// Exchange Online's admin interface.
-    Online(OnlineConfig),
+    Online(Box<OnlineConfig>),
 }
 
 impl ConnectionConfig {
@@ -115,7 +115,7 @@ impl Reader {
             self.refuse_section(number, "remoting", "serviceToService has no remote PowerShell")?;
             self.refuse_section(number, "directory", "Exchange Online has no directory to search by LDAP")?;
             let statistics = self.statistics(number, 2)?;
-            (Road::Online(self.online(number, statistics.concurrency)?), statistics)
+            (Road::Online(Box::new(self.online(number, statistics.concurrency)?)), statistics)
         } else {
             self.refuse_section(number, "online", "only serviceToService is reached by it")?;
             let directory =
@@ -125,7 +125,7 @@ impl Reader {
             let mut remoting = self.remoting(number)?;
             remoting.max_runspaces = statistics.concurrency;
             remoting.read_only = read_only;
-            (Road::Remoting(remoting, directory), statistics)
+            (Road::Remoting(Box::new(remoting), directory.map(Box::new)), statistics)
         };
         Ok(ConnectionConfig {
             name,

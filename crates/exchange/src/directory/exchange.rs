@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use exconn_model::{AccessDecision, Clock, DeviceStatistics, Entropy, Organization, SyncCookie, Timestamp};
+use exconn_model::{AccessDecision, Clock, DeviceStatistics, Organization, SyncCookie, Timestamp};
 
 use super::{
     changes::{Changes, mark_of_now},
@@ -42,7 +42,6 @@ impl DirectoryExchange {
     pub fn new(
         config: DirectoryConfig,
         exchange: Arc<dyn Exchange>,
-        _entropy: Arc<dyn Entropy>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, DirectoryConfigError> {
         let targets = config.check()?;
