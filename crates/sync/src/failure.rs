@@ -59,8 +59,12 @@ pub(crate) fn status_after(error: &ExchangeError) -> Option<ConnectorStatus> {
     (error.kind() != FailureKind::Throttled).then_some(ConnectorStatus::Disconnected)
 }
 
-/// Whether Exchange, or the directory that lists its devices, let us in before this happened to a listing.
-pub(crate) fn reached(error: &ExchangeError) -> bool {
+/// Whether Exchange, or the directory that lists its devices, let us in before this happened to a listing, which may have
+/// `begun` by then.
+pub(crate) fn reached(error: &ExchangeError, begun: bool) -> bool {
+    if error.kind() == FailureKind::Unreachable {
+        return begun;
+    }
     !matches!(
         error.kind(),
         FailureKind::Tls
