@@ -60,7 +60,9 @@ impl Exchange for RemotingExchange {
     async fn devices(&self, scope: DeviceScope) -> Result<Box<dyn DeviceListing>, ExchangeError> {
         let first_sync_since = match scope {
             DeviceScope::All => None,
-            DeviceScope::ChangedSince(cookie) => Some(first_sync_cookie::first_sync_since(&cookie)?),
+            DeviceScope::ChangedSince(cookie) => {
+                Some(first_sync_cookie::first_sync_since(&cookie, self.runspaces.clock.now())?)
+            }
         };
         let lease = self.runspaces.lease().await?;
         let cookie = first_sync_cookie::of_listing_begun(self.runspaces.clock.now());
