@@ -50,7 +50,8 @@ fn drive(road: Road) -> Result<Arc<dyn Exchange>, String> {
             let remoting = RemotingExchange::new(*remoting, entropy, clock.clone())
                 .map_err(|error| error.to_string())?;
             let Some(directory) = directory else { return Ok(Arc::new(remoting)) };
-            let directory = DirectoryExchange::new(*directory, Arc::new(remoting), clock)
+            let sign_ins = remoting.sign_ins();
+            let directory = DirectoryExchange::new(*directory, Arc::new(remoting), sign_ins, clock)
                 .map_err(|error| error.to_string())?;
             Ok(Arc::new(directory))
         }

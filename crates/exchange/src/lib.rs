@@ -16,6 +16,7 @@ mod seam;
 mod secret;
 mod security;
 mod shorten;
+mod sign_ins;
 mod tls;
 
 pub use account::Account;
@@ -25,4 +26,5 @@ pub use report::{Finding, Report, Step};
 pub use seam::{DeviceAddress, DeviceListing, DeviceScope, Exchange};
 pub use secret::{SecretError, SecretFile};
 pub use security::KerberosConfig;
+pub use sign_ins::SignIns;
 pub use tls::{Roots, RootsError};

@@ -100,7 +100,7 @@ impl Examination<'_> {
             }
             .into()
         })?;
-        let bound = link.within_bound(target, link.bind(connection, &credentials)).await;
+        let bound = link.bind(connection, credentials).await;
         let user = link.config.authentication.account().username.clone();
         let mut connection =
             self.tried(format_args!("Sign-in to {at}"), target, bound, |_| format!("as {user}"))?;

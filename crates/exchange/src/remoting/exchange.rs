@@ -14,14 +14,14 @@ use super::{
     servers::Servers,
 };
 use crate::{
-    DeviceAddress, DeviceListing, DeviceScope, Exchange, ExchangeError, Report, first_sync_cookie,
+    DeviceAddress, DeviceListing, DeviceScope, Exchange, ExchangeError, Report, SignIns, first_sync_cookie,
     rows::{DeviceMapper, Ignored, Named, StatisticsMapper, organization},
-    secret::RefusedSecret,
 };
 
 /// An Exchange organisation behind remote PowerShell.
 pub struct RemotingExchange {
     runspaces: Arc<Runspaces>,
+    sign_ins: Arc<SignIns>,
 }
 
 impl fmt::Debug for RemotingExchange {
@@ -43,11 +43,16 @@ impl RemotingExchange {
     ) -> Result<Self, ConfigError> {
         let targets = config.check_all()?;
         // One for all servers: they ask the same domain, which counts wrong passwords wherever they are tried.
-        let refused = Arc::new(RefusedSecret::default());
-        let link = |target| Arc::new(Link::new(target, &config, clock.clone(), refused.clone()));
+        let sign_ins = Arc::new(SignIns::default());
+        let link = |target| Arc::new(Link::new(target, &config, clock.clone(), sign_ins.clone()));
         let links = targets.into_iter().map(link).collect();
         let runspaces = Runspaces::new(Servers::new(links), config, entropy, clock);
-        Ok(Self { runspaces })
+        Ok(Self { runspaces, sign_ins })
+    }
+
+    /// The sign-ins of this connection, to be shared with whatever else signs in with its account.
+    pub fn sign_ins(&self) -> Arc<SignIns> {
+        self.sign_ins.clone()
     }
 }
 

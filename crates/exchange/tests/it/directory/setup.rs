@@ -64,7 +64,7 @@ impl Reader {
         change(&mut config);
         let clock = Arc::new(ManualClock::at(Timestamp::from_unix_seconds(1_800_000_000)));
         let remoting = Arc::new(Remoting::default());
-        let directory = DirectoryExchange::new(config, remoting.clone(), clock.clone())?;
+        let directory = DirectoryExchange::new(config, remoting.clone(), Arc::default(), clock.clone())?;
         Ok(Self { directory, clock, remoting, folder })
     }
 
