@@ -1,11 +1,12 @@
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use exconn_model::Timestamp;
 use secrecy::SecretString;
 
-use crate::{SecretError, SecretFile};
+use crate::{SecretError, SecretFile, secret::RefusedSecret};
 
-/// A user and where the password is. The password itself is read at use and not kept.
+/// A user and where the password is. The password itself is read at use and not kept. Clones are the same account: a password
+/// that was refused to one is not tried by another, since the domain counts wrong passwords wherever they are tried.
 #[derive(Clone)]
 pub struct Account {
     /// User as the server knows it, for instance `CONTOSO\svc-exconn`. May be empty where there is no password.
@@ -14,6 +15,7 @@ pub struct Account {
     /// machine has: a credential cache, or a keytab that `KRB5_CLIENT_KTNAME` names. Only a build with the feature `gssapi`
     /// can.
     pub password_file: Option<PathBuf>,
+    pub(crate) refused: Arc<RefusedSecret>,
 }
 
 impl fmt::Debug for Account {
@@ -25,7 +27,12 @@ impl fmt::Debug for Account {
 impl Account {
     /// A user with a password in a file.
     pub fn new(username: impl Into<String>, password_file: impl Into<PathBuf>) -> Self {
-        Self { username: username.into(), password_file: Some(password_file.into()) }
+        Self { password_file: Some(password_file.into()), ..Self::without_password(username) }
+    }
+
+    /// A user whom this machine's Kerberos knows, or nobody if the name is empty: see [`Account::password_file`].
+    pub fn without_password(username: impl Into<String>) -> Self {
+        Self { username: username.into(), password_file: None, refused: Arc::default() }
     }
 
     /// The file of the password.

@@ -4,6 +4,7 @@
 mod apps;
 mod commands;
 mod configuration;
+mod doctor;
 mod documentation;
 mod openapi;
 mod program;

@@ -32,7 +32,7 @@ const START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) config: DirectoryConfig,
-    refused: RefusedSecret,
+    refused: Arc<RefusedSecret>,
     clock: Arc<dyn Clock>,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Credentials {
 
 impl Link {
     pub(super) fn new(config: DirectoryConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { config, refused: RefusedSecret::default(), clock }
+        Self { refused: config.authentication.account().refused.clone(), config, clock }
     }
 
     /// Opens a connection: password and root certificates are read, then TCP, TLS, and the bind.
@@ -137,14 +137,13 @@ impl Link {
         // Active Directory refuses to seal what TLS seals already (MS-ADTS, 5.1.2.2).
         let by_tls = connection.target.tls || self.config.start_tls;
         let protection = if by_tls { Protection::ByTransport } else { Protection::Sealed };
-        let service = self.config.service_principal.clone();
         let intent = Intent {
             mechanism,
             credentials: match password {
                 Some(password) => security::Credentials::Password { username, password },
                 None => security::Credentials::System { username },
             },
-            service: service.unwrap_or_else(|| format!("ldap/{}", connection.target.host)),
+            service: self.service(&connection.target),
             protection,
             binding,
             kerberos: self.config.kerberos.clone(),
@@ -152,6 +151,11 @@ impl Link {
         };
         let context = intent.context().map_err(|error| error.at(connection.target.endpoint()))?;
         connection.bind_sasl(sasl.name(), Sasl::new(sasl, context, protection)).await
+    }
+
+    /// The service principal name that tickets for this controller are asked for.
+    pub(super) fn service(&self, target: &Target) -> String {
+        self.config.service_principal.clone().unwrap_or_else(|| format!("ldap/{}", target.host))
     }
 
     /// TCP, and TLS if it is used with this controller.

@@ -16,7 +16,6 @@ use super::{
 use crate::{
     DeviceAddress, DeviceListing, DeviceScope, Exchange, ExchangeError, Report, first_sync_cookie,
     rows::{DeviceMapper, Ignored, Named, StatisticsMapper, organization},
-    secret::RefusedSecret,
 };
 
 /// An Exchange organisation behind remote PowerShell.
@@ -42,9 +41,7 @@ impl RemotingExchange {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
         let targets = config.check_all()?;
-        // One for all servers: they ask the same domain, which counts wrong passwords wherever they are tried.
-        let refused = Arc::new(RefusedSecret::default());
-        let link = |target| Arc::new(Link::new(target, &config, clock.clone(), refused.clone()));
+        let link = |target| Arc::new(Link::new(target, &config, clock.clone()));
         let links = targets.into_iter().map(link).collect();
         let runspaces = Runspaces::new(Servers::new(links), config, entropy, clock);
         Ok(Self { runspaces })

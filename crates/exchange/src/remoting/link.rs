@@ -57,14 +57,13 @@ impl Link {
         target: Target,
         config: &RemotingConfig,
         clock: Arc<dyn Clock>,
-        refused: Arc<RefusedSecret>,
     ) -> Self {
         Self {
             service: config.service_principal.clone().unwrap_or_else(|| format!("HTTP/{}", target.host)),
             target,
             request_timeout: config.request_timeout,
             clock,
-            refused,
+            refused: config.authentication.account().refused.clone(),
             connect_timeout: config.connect_timeout,
             authentication: config.authentication.clone(),
             sign_ins: Mutex::new(()),
