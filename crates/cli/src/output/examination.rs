@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::text;
 
-const NAME_WIDTH: usize = 28;
+const NAME_WIDTH: usize = 32;
 /// Where the cure of a step begins, below its name.
 const CURE_INDENT: usize = 8;
 /// Where a command begins, so that it stands apart from the sentences around it.

@@ -1,6 +1,6 @@
 //! Tries a connection step by step, and says for each step that fails what to change.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use exconn_psrp::Argument;
 
@@ -191,10 +191,14 @@ impl Server<'_> {
             true => String::new(),
             false => format!("Set authentication = {} in the configuration. ", instead.join(" or ")),
         };
+        let host = &self.link.target.host;
+        let of_server = match host.parse::<IpAddr>() {
+            Ok(_) => String::new(),
+            Err(_) => format!(" -Server {}", quoted(host.split('.').next().unwrap_or_default())),
+        };
         format!(
             "{first}To have the server offer what is configured, switch it on in the Exchange Management Shell:\n\
-             Get-PowerShellVirtualDirectory -Server {} | Set-PowerShellVirtualDirectory {switch} $true",
-            quoted(self.link.target.host.split('.').next().unwrap_or_default())
+             Get-PowerShellVirtualDirectory{of_server} | Set-PowerShellVirtualDirectory {switch} $true"
         )
     }
 

@@ -6,7 +6,7 @@ mod page;
 mod premises;
 mod servers;
 
-use std::{fs, net::TcpListener, process::Command};
+use std::{fs, net::TcpListener, path::PathBuf, process::Command};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -39,14 +39,18 @@ impl Setup {
 
     /// A file beside the configuration; gives its path.
     fn file(&self, name: &str, content: &str) -> String {
-        let path = self.folder.path().join(name);
+        let path = self.path(name);
         fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// A configuration with this entry in which the connection is called `contoso`.
     fn configured(&self, entry: &str) -> String {
-        let data = self.folder.path().join("data");
+        let data = self.path("data");
         self.file("exconn.toml", &format!("listen = \"127.0.0.1:0\"\ndata = {data:?}\n{entry}"))
     }
 
@@ -69,24 +73,27 @@ impl Setup {
             assert!(!text.contains(secret) && !said.contains(secret), "a secret leaked: {text}{said}");
         }
         assert_eq!(said, "", "{text}");
-        let text = self.names.iter().fold(text, |text, (here, there)| text.replace(here, there));
-        Examined { code: output.status.code().unwrap(), text: steadied(&text) }
+        Examined { code: output.status.code().unwrap(), text: self.as_on_page(&text) }
+    }
+
+    /// A text with the names that the page gives to what is different in each run.
+    fn as_on_page(&self, text: &str) -> String {
+        let renamed = |text: String, (here, there): &(String, &str)| text.replace(here, there);
+        steadied(&self.names.iter().fold(text.to_owned(), renamed))
     }
 }
 
 impl Examined {
     /// Nothing failed, though something may be worth a word; the page shows it.
     fn passes(&self, heading: &str) -> &Self {
-        if std::env::var_os("EXPLORE").is_some() { println!("\n#### {heading} [{}]\n{}", self.code, self.text); return self; }
         assert_eq!(self.code, 0, "{heading}: {}", self.text);
-        assert!(self.text.ends_with("\nEverything works.\n"), "{heading}: {}", self.text);
+        assert!(self.steps("FAIL").is_empty() && self.text.contains("\nEverything works."), "{}", self.text);
         page::shows(heading, &self.text);
         self
     }
 
     /// This step failed and no other; the page shows it.
     fn fails(&self, heading: &str, step: &str, cure: &str) -> &Self {
-        if std::env::var_os("EXPLORE").is_some() { println!("\n#### {heading} [{}]\n{}", self.code, self.text); return self; }
         assert_eq!(self.code, 1, "{heading}: {}", self.text);
         assert_eq!(self.steps("FAIL"), [step], "{heading}: {}", self.text);
         self.advises(cure);
@@ -126,6 +133,14 @@ fn steadied(text: &str) -> String {
 /// A loopback address that nothing listens at.
 fn closed() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+#[test]
+fn every_section_of_the_page_is_of_a_set_up() {
+    let setups = [include_str!("online.rs"), include_str!("premises.rs"), include_str!("servers.rs")].concat();
+    for heading in page::headings() {
+        assert!(setups.contains(&format!("\"{heading}\"")), "nothing shows '{heading}'");
+    }
 }
 
 #[test]

@@ -10,6 +10,8 @@ use exconn_testkit::OnlinePeer;
 
 use super::Setup;
 
+const NEW_SECRET: &str = "Add-MgApplicationPassword -ApplicationId (Get-MgApplication -Filter \"appId eq '3d3c9a52-2f8e-4f57-9d6c-6f3f5a1f8f10'\").Id";
+
 fn setup(url: &str) -> (Setup, String) {
     let mut setup = Setup::new();
     let at = url.trim_start_matches("http://");
@@ -30,9 +32,9 @@ fn setup(url: &str) -> (Setup, String) {
 fn exchange_online() {
     for (options, heading, step, cure) in [
         (&[][..], "A healthy Exchange Online", None, ""),
-        (&["--role", "none"], "An application without a role", Some("Get-OrganizationConfig"), ""),
-        (&["--role", "application-only"], "An application with the permission alone", Some("Get-OrganizationConfig"), ""),
-        (&["--client-secret", "another"], "A wrong secret", Some("Token"), ""),
+        (&["--role", "none"], "An application without a role", Some("Get-OrganizationConfig"), "Grant the application the permission Exchange.ManageAsApp, and give its service principal the role \"View-Only Configuration\" in Exchange Online. The commands that give it are printed by exconn doctor with --rights. A change takes up to an hour."),
+        (&["--role", "application-only"], "An application with the permission alone", Some("Get-OrganizationConfig"), "Get-ManagementRole -Cmdlet Get-OrganizationConfig"),
+        (&["--client-secret", "another"], "A wrong secret", Some("Token"), NEW_SECRET),
     ] {
         let peer = OnlinePeer::start(&[options, &["--count", "3"]].concat());
         let (setup, entry) = setup(peer.url());
@@ -63,5 +65,5 @@ fn an_expired_secret() {
         }
     });
     let (setup, entry) = setup(&url);
-    setup.examine(&entry).fails("A secret that has expired", "Token", "");
+    setup.examine(&entry).fails("A secret that has expired", "Token", NEW_SECRET);
 }

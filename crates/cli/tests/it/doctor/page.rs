@@ -9,7 +9,7 @@ const WRITE: &str = "EXCONN_WRITE_PAGES";
 /// Wider blocks are scrolled in a browser.
 const WIDTH: usize = 110;
 /// Where what was seen, and where a cure, goes on when it is wrapped.
-const SEEN: usize = 38;
+const SEEN: usize = 42;
 const CURE: usize = 8;
 
 /// Tests that run at the same time write one after the other.
@@ -50,11 +50,12 @@ pub(super) fn shows(heading: &str, printed: &str) {
     );
     let fresh: String = printed.lines().map(indented).collect();
     let written = if block.trim().is_empty() {
-        section.replacen('\n', &format!("\n\n{fresh}"), 1)
+        format!("{}\n\n{}\n\n", section.trim_end(), fresh.trim_end())
     } else {
         section.replacen(block.trim_end(), fresh.trim_end(), 1)
     };
-    fs::write(path(), page.replacen(section, &written, 1)).unwrap();
+    let page = page.replacen(section, &written, 1);
+    fs::write(path(), format!("{}\n", page.trim_end())).unwrap();
 }
 
 /// A printed line as lines of the page.
@@ -63,7 +64,7 @@ fn indented(line: &str) -> String {
     let (head, text, indent) = if step {
         let (mark, rest) = line.split_at(8);
         let (name, seen) = rest.trim_start().split_once("  ").unwrap_or((rest, ""));
-        (format!("{mark}{name:<28}  "), seen.trim_start(), SEEN)
+        (format!("{mark}{name:<32}  "), seen.trim_start(), SEEN)
     } else if line.starts_with("        ") && line.ends_with(['.', ':']) {
         (" ".repeat(CURE), line.trim_start(), CURE)
     } else {

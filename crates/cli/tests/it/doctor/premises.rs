@@ -57,7 +57,7 @@ fn on_premises() {
     setup.examine(&replaced("HTTP/ex01.contoso.test", "HTTP/mail.contoso.test")).fails(
         "A name that Kerberos does not know",
         "Authentication",
-        "setspn -S HTTP/mail.contoso.com EX01",
+        "setspn -S HTTP/mail.contoso.com COMPUTER",
     );
 
     let mut late = Command::new("faketime");
@@ -65,25 +65,29 @@ fn on_premises() {
     setup.examine_by(late, &without_directory(&entry)).fails(
         "A clock that is wrong",
         "Clock",
-        "chronyc makestep",
+        "systemctl restart chrony",
     );
 
     let basic = without_directory(&entry) + "authentication = \"basic\"\n";
-    setup.examine(&basic).fails("A scheme that Exchange does not offer", "Authentication", "");
+    setup.examine(&basic).fails("A scheme that Exchange does not offer", "Authentication",
+        "Get-PowerShellVirtualDirectory | Set-PowerShellVirtualDirectory -BasicAuthentication $true");
 
     let wrong_path = without_directory(&entry).replace("/PowerShell/", "/owa/");
-    setup.examine(&wrong_path).fails("An address that is not Exchange's", "Endpoint", "");
+    setup.examine(&wrong_path).fails("An address that is not Exchange's", "Endpoint",
+        "Put the address of Exchange's PowerShell directory into the configuration, which usually is http://ex01.contoso.com/PowerShell/.");
 
     let closed = closed();
-    setup.alias(format!("{closed} "), "dc1.contoso.com:88 ");
-    setup.examine(&replaced(&format!("kdcs = [\"{}\"]", domain.address()), &format!("kdcs = [{closed:?}]"))).fails(
+    setup.alias(closed.clone(), "dc1.contoso.com:88");
+    let no_tickets = replaced(&format!("kdcs = [\"{}\"]", domain.address()), &format!("kdcs = [{closed:?}]"));
+    setup.examine(&without_directory(&no_tickets)).fails(
         "A domain controller that gives no tickets",
         "Authentication",
         "Let this machine reach a domain controller at port 88 (TCP), or name those that it can reach in kdcs.",
     );
 
     let exchange = premises.exchange.url().replace("http", "ldap").replace("/PowerShell/", "");
-    setup.examine(&replaced(&domain.url(), &exchange)).fails("A directory that is none", "Directory sign-in", "");
+    setup.examine(&replaced(&domain.url(), &exchange)).fails("A directory that is none", "Directory sign-in",
+        "Name a domain controller of Exchange's forest. Its ports are 389 (ldap) and 636 (ldaps), unless yours are others.");
 
     let simple = format!(
         "{}[exchange.directory]\nurl = {:?}\nusername = '{}'\npassword_file = {:?}\nca_file = {:?}\n",
@@ -93,24 +97,35 @@ fn on_premises() {
         setup.file("directory.password", "wrong-secret"),
         domain.authority_file(),
     );
-    setup.examine(&simple).fails("A directory that refuses the password", "Directory sign-in", "");
+    setup.examine(&simple).fails("A directory that refuses the password", "Directory sign-in",
+        "Correct the user name CN=svc-exconn,CN=Users,DC=contoso,DC=com in the configuration, or write the right password into /etc/exconn/directory.password.");
 
     domain.add_user("svc-plain", Domain::PASSWORD);
     let (user, plain) = (format!("{}@", Domain::USER), "svc-plain@");
-    setup.examine(&replaced(&user, plain)).passes("An account without rights in the directory");
+    let unprivileged = setup.examine(&replaced(&user, plain));
+    unprivileged.passes("An account without rights in the directory").advises(
+        "dsacls \"DC=contoso,DC=com\" /G \"svc-plain@CONTOSO.COM:CA;Replicating Directory Changes\"",
+    );
+    let warned = ["Devices of contoso.com", "Deleted objects of contoso.com", "Changes of contoso.com"];
+    assert_eq!(unprivileged.steps("WARN"), warned);
+
+    let as_user = |name: &str| without_directory(&replaced(&user, &format!("{name}@")));
 
     domain.add_user("svc-expired", Domain::PASSWORD);
     domain.demand_new_password("svc-expired");
-    setup.examine(&replaced(&user, "svc-expired@")).fails("A password that has expired", "Authentication", "");
+    setup.examine(&as_user("svc-expired")).fails("A password that has expired", "Authentication",
+        "Set-ADAccountPassword -Identity 'svc-expired' -Reset");
 
     domain.add_user("svc-disabled", Domain::PASSWORD);
     domain.disable_account("svc-disabled");
-    setup.examine(&replaced(&user, "svc-disabled@")).fails("An account that is disabled", "Authentication", "");
+    setup.examine(&as_user("svc-disabled")).fails("An account that is disabled", "Authentication",
+        "Enable-ADAccount -Identity 'svc-disabled'");
 
     domain.lock_accounts_after(9);
     let before = wrong_passwords(domain, Domain::USER);
     setup.file("contoso.password", "wrong-secret");
-    setup.examine(&entry).fails("A wrong password", "Authentication", "");
+    setup.examine(&entry).fails("A wrong password", "Authentication",
+        "Correct the user name svc-exconn@CONTOSO.COM in the configuration, or write the right password into /etc/exconn/contoso.password.");
     assert_eq!(wrong_passwords(domain, Domain::USER), before + 1, "it is tried once, for Exchange and the directory");
     setup.file("contoso.password", Domain::PASSWORD);
 }

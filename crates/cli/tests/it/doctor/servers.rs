@@ -1,9 +1,12 @@
 //! The way to a server, and what an account may do there.
 
+use std::process::Command;
+
 use exconn_testkit::Peer;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 
 use super::{Setup, closed};
+use crate::service::Service;
 
 /// An organisation that takes Basic at this address.
 fn entry(setup: &Setup, url: &str, more: &str) -> String {
@@ -19,14 +22,16 @@ fn the_way_to_the_server() {
     let mut setup = Setup::new();
     let url = "https://ex01.contoso.invalid/PowerShell/";
     setup.alias("contoso.invalid", "contoso.com");
-    setup.examine(&entry(&setup, url, "")).fails("A server name that does not resolve", "Name resolution", "");
+    setup.examine(&entry(&setup, url, "")).fails("A server name that does not resolve", "Name resolution",
+        "Correct the server's name in the address, or make ex01.contoso.com known to this machine's name service.");
 
     let mut setup = Setup::new();
     let at = closed();
     setup.alias("127.0.0.1 is 127.0.0.1", "ex01.contoso.com is 192.0.2.10");
     setup.alias(at.clone(), "ex01.contoso.com:443");
     setup.alias(at.split_once(':').unwrap().1, "443");
-    setup.examine(&entry(&setup, &format!("https://{at}/PowerShell/"), "")).fails("Nothing listens", "TCP", "");
+    setup.examine(&entry(&setup, &format!("https://{at}/PowerShell/"), "")).fails("A server that does not listen", "TCP",
+        "See that the server runs and IIS listens at port 443, and that no firewall keeps this machine from it.");
 }
 
 /// A certificate authority.
@@ -60,9 +65,9 @@ impl Authority {
 fn certificates() {
     let authority = Authority::new();
     for (heading, name, is_expired, is_known, cure) in [
-        ("A certificate of an unknown issuer", "127.0.0.1", false, false, ""),
-        ("A certificate that has expired", "127.0.0.1", true, true, ""),
-        ("A certificate for another name", "mail.contoso.com", false, true, ""),
+        ("A certificate of an unknown issuer", "127.0.0.1", false, false, "Write the certificate of the authority that issued the certificate of ex01.contoso.com into a file, in PEM, and name the file in ca_file. If it is a public authority, let ex01.contoso.com send the certificates in between."),
+        ("A certificate that has expired", "127.0.0.1", true, true, "Enable-ExchangeCertificate -Thumbprint THUMBPRINT -Services IIS"),
+        ("A certificate for another name", "mail.contoso.com", false, true, "Use a name that stands in the certificate in the address, or give the server one for ex01.contoso.com."),
     ] {
         let mut setup = Setup::new();
         let pem = setup.file("server.pem", &authority.issue(name, is_expired));
@@ -85,5 +90,18 @@ fn a_limited_account() {
     setup.alias(peer.url().trim_start_matches("http://").split('/').next().unwrap(), "ex01.contoso.com:80");
     let entry = entry(&setup, peer.url(), "").replace(r"CONTOSO\svc-exconn", "svc");
     setup.alias("'svc'", r"'CONTOSO\svc-exconn'");
-    setup.examine(&entry).fails("An account that lacks a cmdlet", "Get-MobileDeviceStatistics", "");
+    let examined = setup.examine(&entry);
+    examined.fails("An account that lacks a cmdlet", "Get-MobileDeviceStatistics",
+        "Get-ManagementRole -Cmdlet Get-MobileDeviceStatistics -CmdletParameters Mailbox");
+
+    // The service tells the same of it.
+    let service = Service::start(&setup.path("exconn.toml"), &setup.path("data"), &[]);
+    let id = service.connector()["id"].as_str().unwrap().to_owned();
+    let mut exconn = Command::new(env!("CARGO_BIN_EXE_exconn"));
+    exconn.args(["--url", &service.url, "--token", &service.token, "connectors", "test", &id]);
+    let tested = exconn.output().unwrap();
+    assert_eq!(tested.status.code(), Some(1), "{tested:?}");
+    let said = setup.as_on_page(&String::from_utf8(tested.stdout).unwrap());
+    let (_, steps) = examined.text.split_once('\n').unwrap();
+    assert_eq!(said, steps.rsplit_once("\n\n").unwrap().0.to_owned() + "\n");
 }
