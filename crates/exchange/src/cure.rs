@@ -51,7 +51,7 @@ impl SignIn<'_> {
             ),
             // Somebody else than the server: a domain controller that was asked for a ticket.
             ExchangeError::Unreachable { endpoint, .. } if endpoint != self.endpoint => {
-                "Let this machine reach a domain controller at port 88 (TCP), or name those that it can reach in kdcs.".into()
+                format!("Let this machine reach {endpoint} by TCP, or name domain controllers that it can reach in kdcs.")
             }
             _ => return None,
         })
@@ -121,7 +121,7 @@ mod tests {
         }
         let unreachable =
             |endpoint: &str| ExchangeError::Unreachable { endpoint: endpoint.into(), reason: String::new() };
-        assert!(sign_in.cure(&unreachable("dc1:88")).unwrap().contains("port 88"));
+        assert!(sign_in.cure(&unreachable("dc1:88")).unwrap().contains("reach dc1:88 by TCP"));
         assert_eq!(sign_in.cure(&unreachable("ex01:80")), None);
     }
 }

@@ -35,7 +35,7 @@ fn failure<'a>(steps: &'a [Step], name: &str) -> (&'a str, &'a str) {
         assert!(!matches!(step.finding, Finding::Failed { .. }), "{steps:#?}");
     }
     for step in &steps[at + 1..] {
-        assert_eq!(step.finding, Finding::Skipped(name.into()), "{steps:#?}");
+        assert_eq!(step.finding, Finding::Skipped(format!("not tried, because of: {name}")), "{steps:#?}");
     }
     let Finding::Failed { seen, cure } = &steps[at].finding else {
         panic!("{name} did not fail: {steps:#?}")

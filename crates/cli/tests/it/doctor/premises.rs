@@ -82,7 +82,7 @@ fn on_premises() {
     setup.examine(&without_directory(&no_tickets)).fails(
         "A domain controller that gives no tickets",
         "Authentication",
-        "Let this machine reach a domain controller at port 88 (TCP), or name those that it can reach in kdcs.",
+        "Let this machine reach dc1.contoso.com:88 by TCP, or name domain controllers that it can reach in kdcs.",
     );
 
     let exchange = premises.exchange.url().replace("http", "ldap").replace("/PowerShell/", "");

