@@ -1,6 +1,7 @@
 //! The built binary, from outside.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a failed expectation is the result")]
 
+mod access;
 mod apps;
 mod commands;
 mod configuration;
