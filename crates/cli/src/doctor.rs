@@ -49,7 +49,7 @@ pub(crate) async fn run(args: DoctorArgs) -> Result<ExitCode, CliError> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let mut doctor = Doctor { format: args.output.output, examined: Vec::new(), failures: 0 };
+    let mut doctor = Doctor { format: args.output.output, examined: Vec::new(), failures: 0, warnings: 0 };
     if args.connection.is_none() {
         doctor.heading("This service")?;
         service(&config, &mut doctor);
@@ -105,7 +105,7 @@ fn service(config: &Config, doctor: &mut Doctor) {
         Err(error) => Finding::Failed {
             seen: format!("{}: {error}", config.data.display()),
             cure: format!(
-                "Create the folder and give it to the user that exconn runs as: install -d -m 700 -o exconn {}",
+                "Create the folder and give it to the user that exconn runs as:\ninstall -d -m 700 -o exconn {}",
                 config.data.display()
             ),
         },
@@ -115,7 +115,8 @@ fn service(config: &Config, doctor: &mut Doctor) {
         Ok(_) => Finding::Passed(format!("{} is free", config.listen)),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Finding::Warned {
             seen: format!("{} is taken", config.listen),
-            cure: "Nothing, if exconn runs already; else stop what listens there, or change 'listen'.".into(),
+            cure: "If exconn runs already, all is well. Else stop what listens there, or change 'listen'."
+                .into(),
         },
         Err(error) => Finding::Failed {
             seen: format!("{}: {error}", config.listen),
@@ -138,6 +139,7 @@ struct Doctor {
     format: OutputFormat,
     examined: Vec<(String, Vec<Step>)>,
     failures: usize,
+    warnings: usize,
 }
 
 impl Doctor {
@@ -148,8 +150,6 @@ impl Doctor {
 
     async fn examine(&mut self, connection: ConnectionConfig) -> Result<(), CliError> {
         self.heading(&format!("{} ({})", connection.name, kind(&connection)))?;
-        let rights = rights(&connection);
-        let failures = self.failures;
         match connect(connection) {
             Ok(connection) => {
                 let examination = connection.exchange.examine(self);
@@ -162,13 +162,10 @@ impl Doctor {
                 let _ = timeout(GIVING_BACK, connection.exchange.close()).await;
             }
             Err(error) => {
-                let cure = "Change the configuration, and look at it with: exconn config check".to_owned();
+                let cure = "Correct the configuration, then check it with exconn config check.".to_owned();
                 let finding = Finding::Failed { seen: error.to_string(), cure };
                 self.step(Step { name: "Configuration".into(), finding });
             }
-        }
-        if self.format == OutputFormat::Table && self.failures > failures {
-            output::print(&format!("\nThe rights that exconn needs there:\n\n{rights}"))?;
         }
         Ok(())
     }
@@ -181,10 +178,16 @@ impl Doctor {
             let document = json!({"passed": self.failures == 0, "examined": examined.collect::<Value>()});
             output::print(&format!("{}\n", serde_json::to_string_pretty(&document).unwrap_or_default()))?;
         } else {
-            let verdict = match self.failures {
-                0 => "Everything works.".to_owned(),
-                1 => "1 step failed. What to change stands below it.".to_owned(),
-                more => format!("{more} steps failed. What to change stands below each."),
+            let verdict = match (self.failures, self.warnings) {
+                (0, 0) => "Everything works.".to_owned(),
+                (0, 1) => {
+                    "Everything works. What could be better stands below the step with WARN.".to_owned()
+                }
+                (0, _) => {
+                    "Everything works. What could be better stands below each step with WARN.".to_owned()
+                }
+                (1, _) => "1 step failed. What to change stands below it.".to_owned(),
+                (more, _) => format!("{more} steps failed. What to change stands below each."),
             };
             output::print(&format!("\n{verdict}\n"))?;
         }
@@ -199,6 +202,7 @@ fn kind(connection: &ConnectionConfig) -> &'static str {
 impl Report for Doctor {
     fn step(&mut self, step: Step) {
         self.failures += usize::from(matches!(step.finding, Finding::Failed { .. }));
+        self.warnings += usize::from(matches!(step.finding, Finding::Warned { .. }));
         if self.format == OutputFormat::Table {
             // A closed pipe ends the program; other failures of the terminal have nobody to tell.
             let _ = output::print(&examination::step(&step));

@@ -25,7 +25,12 @@ impl fmt::Debug for Account {
 impl Account {
     /// A user with a password in a file.
     pub fn new(username: impl Into<String>, password_file: impl Into<PathBuf>) -> Self {
-        Self { username: username.into(), password_file: Some(password_file.into()) }
+        Self { password_file: Some(password_file.into()), ..Self::without_password(username) }
+    }
+
+    /// A user whom this machine's Kerberos knows, or nobody if the name is empty: see [`Account::password_file`].
+    pub fn without_password(username: impl Into<String>) -> Self {
+        Self { username: username.into(), password_file: None }
     }
 
     /// The file of the password.

@@ -100,7 +100,7 @@ pub enum ExchangeError {
         reason: String,
     },
     /// The address answers, but not as Exchange does.
-    #[error("{url} does not answer as Exchange does: {reason}")]
+    #[error("{url} does not answer as it should: {reason}")]
     WrongEndpoint {
         /// The address.
         url: String,

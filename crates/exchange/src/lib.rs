@@ -3,10 +3,12 @@
 //! Only this crate opens a connection to Exchange.
 
 mod account;
+mod cure;
 pub mod directory;
 mod error;
 mod first_sync_cookie;
 pub mod online;
+mod quoted;
 mod read_only;
 pub mod remoting;
 mod report;

@@ -1,10 +1,13 @@
 use std::{io, path::PathBuf, sync::Arc};
 
+use exconn_model::Timestamp;
 use rustls::{
-    ClientConfig, RootCertStore,
+    CertificateError, ClientConfig, RootCertStore,
     crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
+    pki_types::{CertificateDer, UnixTime, pem::PemObject},
 };
+
+use crate::shorten::shortened;
 
 /// Largest file of root certificates, in bytes.
 const MAX_ROOTS: u64 = 16 * 1024 * 1024;
@@ -77,8 +80,110 @@ pub(crate) fn client(roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::
     Ok(Arc::new(config))
 }
 
-/// What rustls said, if a handshake failed for its sake and not for the network's.
+/// Why TLS refused a server, if a handshake failed for its sake and not for the network's.
 pub(crate) fn refusal(error: &io::Error) -> Option<String> {
     let refused = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    Some(refused.to_string())
+    Some(match refused {
+        rustls::Error::InvalidCertificate(problem) => of_certificate(problem),
+        other => other.to_string(),
+    })
+}
+
+const UNKNOWN_ISSUER: &str = "the issuer of the server's certificate is not known";
+const OTHER_NAME: &str = "the server's certificate is not valid for";
+const EXPIRED: &str = "the server's certificate expired";
+const NOT_YET: &str = "the server's certificate is not valid yet";
+
+fn of_certificate(problem: &CertificateError) -> String {
+    let day = |time: &UnixTime| {
+        let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        Timestamp::from_unix_seconds(seconds)
+            .to_string()
+            .chars()
+            .take_while(|c| *c != 'T')
+            .collect::<String>()
+    };
+    match problem {
+        CertificateError::UnknownIssuer => UNKNOWN_ISSUER.into(),
+        CertificateError::NotValidForName => format!("{OTHER_NAME} this name"),
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            // A name is presented as `DnsName("ex01.contoso.com")`.
+            let presented: Vec<_> =
+                presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name)).collect();
+            let presented = if presented.is_empty() { "none".to_owned() } else { presented.join(", ") };
+            shortened(&format!("{OTHER_NAME} {}; its names are: {presented}", expected.to_str()))
+        }
+        CertificateError::Expired => EXPIRED.into(),
+        CertificateError::ExpiredContext { not_after, .. } => format!("{EXPIRED} on {}", day(not_after)),
+        CertificateError::NotValidYet => NOT_YET.into(),
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            format!("{NOT_YET}, but from {} on", day(not_before))
+        }
+        other => rustls::Error::InvalidCertificate(other.clone()).to_string(),
+    }
+}
+
+/// Whether that is the reason.
+pub(crate) fn is_expired(reason: &str) -> bool {
+    reason.contains(EXPIRED)
+}
+
+/// What to change about a server that TLS refused for this reason.
+pub(crate) fn cure(reason: &str, host: &str) -> String {
+    if reason.contains(UNKNOWN_ISSUER) {
+        format!(
+            "Write the certificate of the authority that issued the certificate of {host} into a file, in PEM, and name the \
+             file in ca_file. If it is a public authority, let {host} send the certificates in between."
+        )
+    } else if reason.contains(OTHER_NAME) {
+        format!(
+            "Use a name that stands in the certificate in the address, or give the server one for {host}."
+        )
+    } else if is_expired(reason) {
+        format!("Renew the certificate of {host}. If it has not expired, set this machine's clock.")
+    } else if reason.contains(NOT_YET) {
+        format!("Set this machine's clock. If it is right, give {host} a certificate that is valid today.")
+    } else {
+        format!(
+            "See that the port speaks TLS 1.2 or 1.3, with a certificate for server authentication that a trusted authority \
+             issued for {host}."
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::ServerName;
+
+    use super::*;
+
+    #[test]
+    fn each_fault_of_a_certificate_is_told_in_words_and_has_a_cure() {
+        let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_609_459_200));
+        let named = CertificateError::NotValidForNameContext {
+            expected: ServerName::try_from("ex01").unwrap(),
+            presented: vec!["DnsName(\"mail.contoso.com\")".into()],
+        };
+        for (problem, told, cure) in [
+            (CertificateError::UnknownIssuer, UNKNOWN_ISSUER, "ca_file"),
+            (named, "not valid for ex01; its names are: mail.contoso.com", "one for ex01"),
+            (
+                CertificateError::ExpiredContext { time, not_after: time },
+                "certificate expired on 2021-01-01",
+                "Renew",
+            ),
+            (
+                CertificateError::NotValidYetContext { time, not_before: time },
+                "not valid yet, but from 2021-01-01 on",
+                "clock",
+            ),
+            (CertificateError::BadSignature, "BadSignature", "server authentication"),
+        ] {
+            let error = io::Error::other(rustls::Error::InvalidCertificate(problem));
+            let reason = refusal(&error).unwrap();
+            assert!(reason.contains(told), "{reason}");
+            assert!(super::cure(&reason, "ex01").contains(cure), "{reason}");
+        }
+        assert_eq!(refusal(&io::Error::other("the network")), None);
+    }
 }

@@ -122,16 +122,19 @@ impl Reader {
             self.refuse_section(number, "remoting", "serviceToService has no remote PowerShell")?;
             self.refuse_section(number, "directory", "Exchange Online has no directory to search by LDAP")?;
             let statistics = self.statistics(number, 2)?;
-            (Road::Online(Box::new(self.online(number, statistics.concurrency)?)), statistics)
+            let mut online = self.online(number, statistics.concurrency)?;
+            online.read_only = read_only;
+            (Road::Online(Box::new(online)), statistics)
         } else {
             self.refuse_section(number, "online", "only serviceToService is reached by it")?;
-            let directory =
-                self.has_section(number, "directory").then(|| self.directory(number)).transpose()?;
             // One runspace is enough for syncs, and what others use of the account's eighteen is not known here.
             let statistics = self.statistics(number, 1)?;
             let mut remoting = self.remoting(number)?;
             remoting.max_runspaces = statistics.concurrency;
             remoting.read_only = read_only;
+            let account = remoting.authentication.account();
+            let directory =
+                self.has_section(number, "directory").then(|| self.directory(number, account)).transpose()?;
             (Road::Remoting(Box::new(remoting), directory.map(Box::new)), statistics)
         };
         Ok(ConnectionConfig {

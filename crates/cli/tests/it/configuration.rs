@@ -1,7 +1,8 @@
 //! Configuration mistakes, each with an error that says what, where and what instead.
 
-use std::{fs, process::Command};
+use std::{collections::BTreeSet, fs, process::Command};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 fn check(file: &str, environment: &[(&str, &str)]) -> (i32, String, String) {
@@ -124,7 +125,7 @@ fn mistakes_are_named_with_their_place_and_their_cure() {
         ("[[exchange]]\nname = \"a\"\ndelta_interval = \"1s\"", &["exchange.0.remoting.url"]),
         (
             "[[exchange]]\nname = \"a\"\n[exchange.directory]\nfeed = \"usn\"",
-            &["exchange.0.remoting.username", "missing"],
+            &["exchange.0.remoting.url", "missing"],
         ),
         (
             "[[exchange]]\nname = \"a\"\n[exchange.online]\ntenant_id = \"x\"",
@@ -220,4 +221,43 @@ fn the_schema_that_is_committed_is_the_one_that_is_printed() {
     let output = Command::new(env!("CARGO_BIN_EXE_exconn")).args(["config", "schema"]).output().unwrap();
     let committed = exconn_testkit::repository_root().join("docs/config.schema.json");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), fs::read_to_string(committed).unwrap());
+}
+
+/// The keys of a schema, with dots between; the entries of a list have no number.
+fn keys(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+    let schema = schema.get("items").filter(|items| items.get("properties").is_some()).unwrap_or(schema);
+    match schema.get("properties").and_then(Value::as_object) {
+        None => {
+            found.insert(path.to_owned());
+        }
+        Some(properties) => {
+            for (name, inner) in properties {
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                keys(inner, &path, found);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_page_about_configuration_names_every_key_and_no_other() {
+    let root = exconn_testkit::repository_root();
+    let schema = fs::read_to_string(root.join("docs/config.schema.json")).unwrap();
+    let mut known = BTreeSet::new();
+    keys(&serde_json::from_str(&schema).unwrap(), "", &mut known);
+    let page = fs::read_to_string(root.join("docs/configure.md")).unwrap();
+    let mut named = BTreeSet::new();
+    for row in page.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let cell = row.split(" |").next().unwrap();
+        let names: Vec<_> = cell.split(", ").map(|name| name.trim_matches('`')).collect();
+        // The others of a row lie beside the first.
+        let folder = names[0].rsplit_once('.').map_or(String::new(), |(folder, _)| format!("{folder}."));
+        named.insert(names[0].to_owned());
+        let beside =
+            |name: &&str| if name.contains('.') { (*name).to_owned() } else { format!("{folder}{name}") };
+        named.extend(names[1..].iter().map(beside));
+    }
+    let missing: Vec<_> = known.difference(&named).collect();
+    let unknown: Vec<_> = named.difference(&known).collect();
+    assert!(missing.is_empty() && unknown.is_empty(), "missing: {missing:?}; unknown: {unknown:?}");
 }

@@ -30,13 +30,18 @@ fn hold_to(service: &Service, home: &Home, document: &str, settings: &str, ids: 
 fn exconns_own_routes_are_as_described() {
     let peer = Peer::start(&["--count", "20", "--strict-uri"]);
     let home = Home::new(peer.url(), "");
+    home.reconfigure("type = \"onPremises\"\n", "type = \"onPremises\"\nread_only = false\n");
     let mut service = home.serve();
     let run = service.next_end(&[]);
+    let device = service.devices()[0]["id"].clone();
     let data = home.path("data");
     let mut issue = vec!["token", "issue", "--data", data.to_str().unwrap()];
-    for permission in
-        ["DeviceManagementServiceConfig.ReadWrite.All", "Application.ReadWrite.All", "AuditLog.Read.All"]
-    {
+    for permission in [
+        "DeviceManagementServiceConfig.ReadWrite.All",
+        "DeviceManagementManagedDevices.ReadWrite.All",
+        "Application.ReadWrite.All",
+        "AuditLog.Read.All",
+    ] {
         issue.extend(["--scope", permission]);
     }
     service.token = exconn(&issue).trim().to_owned();
@@ -46,6 +51,7 @@ fn exconns_own_routes_are_as_described() {
     let ids = [
         ("EXCONN_CONNECTOR", &run["connectorId"]),
         ("EXCONN_RUN", &run["id"]),
+        ("EXCONN_DEVICE", &device),
         ("EXCONN_APP", &app["id"]),
         ("EXCONN_TENANT", &keyring["tenant"]),
     ];

@@ -72,7 +72,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    fn start(config: &Path, data: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(config: &Path, data: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_exconn"))
             .args(["serve", "--listen", "127.0.0.1:0", "--config"])
             .arg(config)

@@ -23,20 +23,37 @@ use crate::{ExchangeError, Finding, Report, Step};
 /// How far clocks may differ for Kerberos (MS-KILE, 3.1.1.2, and what domains are set to).
 const CLOCKS_MAY_DIFFER: Duration = Duration::from_secs(300);
 
+const NAME: &str = "Directory name";
+const TCP: &str = "Directory TCP";
+const TLS: &str = "Directory TLS";
+const SIGN_IN: &str = "Directory sign-in";
+const CONTROLLER: &str = "Domain controller";
+/// The steps of one controller that build on each other, in order.
+const STEPS: [&str; 5] = [NAME, TCP, TLS, SIGN_IN, CONTROLLER];
+
 /// The steps of one examination.
 struct Examination<'a> {
     directory: &'a DirectoryExchange,
     report: &'a mut dyn Report,
+    /// Stands before the steps of one controller, where there are several.
+    prefix: String,
 }
 
 /// The devices' part of an examination.
 pub(super) async fn examine(directory: &DirectoryExchange, report: &mut dyn Report) {
-    let mut examination = Examination { directory, report };
+    let mut examination = Examination { directory, report, prefix: String::new() };
     let mut reached = false;
     for target in &directory.targets {
+        if directory.targets.len() > 1 {
+            examination.prefix = format!("{}: ", target.endpoint());
+        }
         reached |= examination.controller(target).await.is_some();
     }
-    if reached && let Some(forest) = examination.forest().await {
+    examination.prefix.clear();
+    if !reached {
+        return examination.step("Devices", Finding::Skipped("not tried: no controller works".into()));
+    }
+    if let Some(forest) = examination.forest().await {
         for domain in forest.domains {
             examination.domain(domain).await;
         }
@@ -50,13 +67,13 @@ impl Examination<'_> {
     }
 
     fn step(&mut self, name: impl Display, finding: Finding) {
-        self.report.step(Step { name: name.to_string(), finding });
+        self.report.step(Step { name: format!("{}{name}", self.prefix), finding });
     }
 
-    /// Reports how a step went; gives what it brought.
+    /// Reports how a step went; gives what it brought. What builds on one that failed is not tried.
     fn tried<T>(
         &mut self,
-        name: impl Display,
+        name: &str,
         target: &Target,
         result: Result<T, ExchangeError>,
         seen: impl FnOnce(&T) -> String,
@@ -67,10 +84,17 @@ impl Examination<'_> {
                 Some(value)
             }
             Err(error) => {
-                let cure = cure(&error, target);
+                let cure = cure(&error, target, &self.directory.link);
                 self.step(name, Finding::Failed { seen: error.to_string(), cure });
+                self.skip_after(name);
                 None
             }
+        }
+    }
+
+    fn skip_after(&mut self, name: &str) {
+        for later in STEPS.iter().skip_while(|step| **step != name).skip(1) {
+            self.step(later, Finding::Skipped(format!("not tried, because of: {name}")));
         }
     }
 
@@ -81,54 +105,66 @@ impl Examination<'_> {
         let found = lookup_host((target.host.as_str(), target.port)).await;
         let found = found.map_err(|error| super::failure::unreachable(target, error));
         let found = found.map(|addresses| addresses.map(|at| at.ip().to_string()).collect::<Vec<_>>());
-        self.tried(format_args!("Name of {at}"), target, found, |addresses| addresses.join(", "))?;
+        self.tried(NAME, target, found, |addresses| format!("{} is {}", target.host, addresses.join(", ")))?;
         let connected = link.within_bound(target, link::connect(target)).await;
-        self.tried(format_args!("TCP to {at}"), target, connected, |_| "connected".into())?;
-        let secured = async {
-            let credentials = link.credentials(target).await?;
-            let connection = link.within_bound(target, link.connect(target, &credentials)).await?;
-            Ok((connection, credentials))
+        self.tried(TCP, target, connected, |_| format!("connected to {at}"))?;
+        let credentials = match link.credentials(target).await {
+            Ok(credentials) => credentials,
+            Err(error) => return self.without_credentials(target, error),
         };
-        let secured: Result<_, ExchangeError> = secured.await;
-        let tls = target.tls || link.config.start_tls;
-        let name = if tls { format!("TLS with {at}") } else { format!("Password for {at}") };
-        let (connection, credentials) = self.tried(name, target, secured, |_| {
-            if tls {
-                "the certificate is trusted and of this name"
-            } else {
-                "read; the connection is not encrypted"
+        let connected = link.within_bound(target, link.connect(target, &credentials)).await;
+        let connection = if target.tls || link.config.start_tls {
+            self.tried(TLS, target, connected, |_| "the certificate is trusted and of this name".into())?
+        } else {
+            self.step(TLS, Finding::Skipped("not used: the address begins with ldap".into()));
+            match connected {
+                Ok(connection) => connection,
+                Err(error) => return self.tried(SIGN_IN, target, Err(error), |()| String::new()),
             }
-            .into()
-        })?;
+        };
         let bound = link.bind(connection, credentials).await;
         let user = link.config.authentication.account().username.clone();
-        let mut connection =
-            self.tried(format_args!("Sign-in to {at}"), target, bound, |_| format!("as {user}"))?;
+        let mut connection = self.tried(SIGN_IN, target, bound, |_| format!("{user} is let in"))?;
         let root = RootDse::of(&mut connection).await;
-        let root = self.tried(format_args!("Domain controller {at}"), target, root, |root| {
+        let root = self.tried(CONTROLLER, target, root, |root| {
             let host = root.host_name.as_deref().unwrap_or("a controller");
             format!("{host}, of the domain {}", names::dns_name(&root.domain))
         })?;
-        self.clock(&at, &root);
+        self.clock(&root);
         self.schema(&mut connection, &root).await;
         connection.close().await;
         Some(())
     }
 
-    fn clock(&mut self, at: &str, root: &RootDse) {
+    /// Nobody can sign in: the password or the root certificates are missing, or the password was refused already.
+    fn without_credentials(&mut self, target: &Target, error: ExchangeError) -> Option<()> {
+        if matches!(error, ExchangeError::Tls { .. }) {
+            return self.tried(TLS, target, Err(error), |()| String::new());
+        }
+        self.step(TLS, Finding::Skipped(format!("not tried, because of: {SIGN_IN}")));
+        if matches!(error, ExchangeError::CredentialsHeld { .. }) {
+            let why = "not tried: this password was refused already, and each try counts towards locking the account out";
+            self.step(SIGN_IN, Finding::Skipped(why.into()));
+            self.skip_after(SIGN_IN);
+            return None;
+        }
+        self.tried(SIGN_IN, target, Err(error), |()| String::new())
+    }
+
+    fn clock(&mut self, root: &RootDse) {
         let ours = self.directory.clock.now();
         let Some(theirs) = root.time else { return };
         let (difference, late) = difference(ours, theirs);
         let seconds = difference.as_secs();
         let finding = if difference <= CLOCKS_MAY_DIFFER {
-            Finding::Passed(format!("{seconds} s apart"))
+            Finding::Passed(format!("the clocks of this machine and of the controller differ by {seconds} s"))
         } else {
             Finding::Warned {
                 seen: format!("this machine's clock is {seconds} s {late} the controller's"),
-                cure: "set this machine's clock by the domain's time source; Kerberos works up to five minutes apart".into(),
+                cure: crate::cure::clock(),
             }
         };
-        self.step(format_args!("Clock of {at}"), finding);
+        self.step("Directory clock", finding);
     }
 
     async fn schema(&mut self, connection: &mut Connection, root: &RootDse) {
@@ -141,17 +177,23 @@ impl Examination<'_> {
             deleted: false,
         };
         let found = connection.search(&query, 10).await;
-        let name = format!("Schema of {}", names::dns_name(&root.forest));
+        let name = "Directory schema";
         match found {
             Ok(found) if found.is_empty() => self.step(
                 name,
                 Finding::Failed {
-                    seen: format!("the forest knows no class {}", device::CLASS),
-                    cure: "name a controller of the forest in which Exchange is installed".into(),
+                    seen: format!(
+                        "the forest {} knows no class {}",
+                        names::dns_name(&root.forest),
+                        device::CLASS
+                    ),
+                    cure: "Name a domain controller of the forest in which Exchange is installed.".into(),
                 },
             ),
             found => {
-                self.tried(name, &connection.target.clone(), found, |_| format!("it has {}", device::CLASS));
+                self.tried(name, &connection.target.clone(), found, |_| {
+                    format!("the forest {} knows {}", names::dns_name(&root.forest), device::CLASS)
+                });
             }
         }
     }
@@ -177,13 +219,14 @@ impl Examination<'_> {
             Ok(false) => self.step(step, Finding::Warned {
                 seen: "the account may not see what was deleted: devices that are gone are found by full syncs alone".into(),
                 cure: format!(
-                    "dsacls \"CN=Deleted Objects,{0}\" /takeownership, then dsacls \"CN=Deleted Objects,{0}\" /G \
-                     \"{account}:LCRP\"",
+                    "Let the account see them, as an administrator of the domain:\n\
+                     dsacls \"CN=Deleted Objects,{0}\" /takeownership\n\
+                     dsacls \"CN=Deleted Objects,{0}\" /G \"{account}:LCRP\"",
                     domain.head
                 ),
             }),
             deleted => {
-                self.tried(step, &target, deleted, |_| "they can be seen".into());
+                self.tried(&step, &target, deleted, |_| "they can be seen".into());
             }
         }
         self.feed(&name, &mut domain, &target).await;
@@ -205,11 +248,13 @@ impl Examination<'_> {
                 step,
                 Finding::Warned {
                     seen: "no device can be seen".into(),
-                    cure: format!("nothing, if there is none yet; else let the account read them: {grant}"),
+                    cure: format!(
+                        "If the domain has none yet, all is well. Else let the account read them:\n{grant}"
+                    ),
                 },
             ),
             first => {
-                self.tried(step, target, first, |(count, more)| {
+                self.tried(&step, target, first, |(count, more)| {
                     format!("{count}{} can be read", if *more { " and more" } else { "" })
                 });
             }
@@ -225,15 +270,17 @@ impl Examination<'_> {
         match mark {
             Ok(Some(Mark::DirSync { everything: false, .. })) => self.step(step, Finding::Warned {
                 seen: "DirSync shows the changes that the account may see, not all".into(),
-                cure: format!("nothing, if the account sees devices and deleted objects; else {grant}"),
+                cure: format!(
+                    "If the account sees devices and deleted objects (above), all is well. To have it see everything but secrets:\n{grant}"
+                ),
             }),
             Ok(None) => self.step(step, Finding::Warned {
                 seen: "neither DirSync nor the controller's invocationId can be read: each sync reads all devices".into(),
-                cure: grant,
+                cure: format!("Let the account ask for changes:\n{grant}"),
             }),
             mark => {
                 let supported = domain.root.supports(dirsync::CONTROL);
-                self.tried(step, target, mark, |mark| match mark {
+                self.tried(&step, target, mark, |mark| match mark {
                     Some(Mark::DirSync { .. }) => "by DirSync".into(),
                     _ if supported => "by uSNChanged, as configured".into(),
                     _ => "by uSNChanged, since the controller does not offer DirSync".into(),

@@ -138,14 +138,13 @@ impl Link {
         // Active Directory refuses to seal what TLS seals already (MS-ADTS, 5.1.2.2).
         let by_tls = connection.target.tls || self.config.start_tls;
         let protection = if by_tls { Protection::ByTransport } else { Protection::Sealed };
-        let service = self.config.service_principal.clone();
         let intent = Intent {
             mechanism,
             credentials: match password {
                 Some(password) => security::Credentials::Password { username, password },
                 None => security::Credentials::System { username },
             },
-            service: service.unwrap_or_else(|| format!("ldap/{}", connection.target.host)),
+            service: self.service(&connection.target),
             protection,
             binding,
             kerberos: self.config.kerberos.clone(),
@@ -153,6 +152,11 @@ impl Link {
         };
         let context = intent.context().map_err(|error| error.at(connection.target.endpoint()))?;
         connection.bind_sasl(sasl.name(), Sasl::new(sasl, context, protection)).await
+    }
+
+    /// The service principal name that tickets for this controller are asked for.
+    pub(super) fn service(&self, target: &Target) -> String {
+        self.config.service_principal.clone().unwrap_or_else(|| format!("ldap/{}", target.host))
     }
 
     /// TCP, and TLS if it is used with this controller.

@@ -28,6 +28,7 @@ pub(super) struct Api {
     pub(super) tokens: Tokens,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) read_only: bool,
     invoke: PathAndQuery,
     system_anchor: HeaderValue,
     gate: Gate,
@@ -77,6 +78,7 @@ impl Api {
             clock,
             invoke: format!("/{}/{tenant}/InvokeCommand", config.api_path).parse().ok()?,
             system_anchor: HeaderValue::from_str(&format!("APP:{SYSTEM_MAILBOX}@{tenant}")).ok()?,
+            read_only: config.read_only,
             gate: Gate::new(config.statistics_concurrency, config.requests_per_second),
             first_wait: config.first_wait,
         })

@@ -126,6 +126,8 @@ pub struct OnlineConfig {
     pub request_timeout: Duration,
     /// Mailboxes that are asked at the same time, 1 or 2.
     pub statistics_concurrency: usize,
+    /// Whether nothing is ever to be changed, so that the right to change is not looked for.
+    pub read_only: bool,
     /// Requests about single mailboxes per second to begin with, 0.1 to 100. A refusal halves the pace, success raises it
     /// again.
     pub requests_per_second: f64,
@@ -154,6 +156,7 @@ impl OnlineConfig {
             connect_timeout: Duration::from_secs(15),
             request_timeout: Duration::from_secs(300),
             statistics_concurrency: 2,
+            read_only: false,
             requests_per_second: 1.0,
             first_wait: Duration::from_secs(1),
             settle_timeout: Duration::from_secs(20),

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     DeviceAddress, ExchangeError, Finding, Report, Step,
     rows::{Ignored, Mapper, Named},
+    tls,
 };
 
 /// A certificate that ends so soon is worth a word.
@@ -33,217 +34,331 @@ struct Need {
     only_for: Option<&'static str>,
 }
 
+const CREDENTIAL: &str = "Credential";
+const TOKEN: &str = "Token";
+const PERMISSION_STEP: &str = "Permission";
+const ORGANIZATION: &str = "Get-OrganizationConfig";
+/// The steps that build on each other, in order; the cmdlets follow.
+const STEPS: [&str; 10] = [
+    CREDENTIAL,
+    SIGN_IN.name,
+    SIGN_IN.tcp,
+    SIGN_IN.tls,
+    TOKEN,
+    PERMISSION_STEP,
+    INTERFACE.name,
+    INTERFACE.tcp,
+    INTERFACE.tls,
+    ORGANIZATION,
+];
+
+/// What the steps on the way to a server are called.
+struct Way {
+    name: &'static str,
+    tcp: &'static str,
+    tls: &'static str,
+}
+
+const SIGN_IN: Way = Way { name: "Sign-in name", tcp: "Sign-in TCP", tls: "Sign-in TLS" };
+const INTERFACE: Way =
+    Way { name: "Exchange Online name", tcp: "Exchange Online TCP", tls: "Exchange Online TLS" };
+
 /// Tries the connection step by step.
 pub(super) async fn examine(api: &Api, report: &mut dyn Report) {
-    if !credential(api, report).await || !reach(&api.tokens.client, report).await {
+    let mut examination = Examination { api, report };
+    if let Err(at) = examination.way_in().await {
+        for later in STEPS.iter().skip_while(|step| **step != at).skip(1) {
+            examination.tell(later, Finding::Skipped(format!("not tried, because of: {at}")));
+        }
         return;
     }
-    let token = match api.tokens.token().await {
-        Ok(token) => {
-            passed(report, "Token", "the application is signed in".into());
-            token
-        }
-        Err(error) => return failed(report, "Token", &error, cure_of_sign_in(&error)),
-    };
-    roles(&token, report);
-    if !reach(&api.client, report).await {
-        return;
+    examination.cmdlets().await;
+}
+
+/// The steps of one examination.
+struct Examination<'a> {
+    api: &'a Api,
+    report: &'a mut dyn Report,
+}
+
+impl Examination<'_> {
+    fn tell(&mut self, name: &str, finding: Finding) {
+        self.report.step(Step { name: name.into(), finding });
     }
-    let config = Invocation::new("Get-OrganizationConfig", &json!({}));
-    match run::<Named>(api, &config).await {
-        Ok(page) => {
-            let named = page.rows.unwrap_or_default().pop().and_then(Named::into_name);
-            passed(report, config.cmdlet, named.unwrap_or_else(|| "it names no organisation".into()));
-        }
-        Err(refusal) => {
-            let error = refusal.into_error(&api.client);
-            return failed(report, config.cmdlet, &error, cure_of_cmdlet(&error, ORGANIZATION_ROLE));
-        }
+
+    fn passed(&mut self, name: &str, seen: impl Into<String>) {
+        self.tell(name, Finding::Passed(seen.into()));
     }
-    for need in needs(api) {
-        let finding = match run::<Ignored>(api, &need.invocation).await {
-            // Whether it may be run is decided before the mailbox is looked for.
-            Ok(_) | Err(Refusal::ObjectMissing(_)) => Finding::Passed("it may be run".into()),
+
+    /// A step failed that the later ones build on.
+    fn failed<T>(
+        &mut self,
+        name: &'static str,
+        seen: impl Into<String>,
+        cure: impl Into<String>,
+    ) -> Result<T, &'static str> {
+        self.tell(name, Finding::Failed { seen: seen.into(), cure: cure.into() });
+        Err(name)
+    }
+
+    /// Everything up to the first cmdlet; the step that failed, if one did.
+    async fn way_in(&mut self) -> Result<(), &'static str> {
+        let api = self.api;
+        self.credential().await?;
+        self.reach(&api.tokens.client, &SIGN_IN).await?;
+        let token = match api.tokens.token().await {
+            Ok(token) => token,
+            Err(error) => return self.failed(TOKEN, seen_of_sign_in(&error), self.cure_of_sign_in(&error)),
+        };
+        self.passed(TOKEN, "the application is signed in");
+        self.roles(&token);
+        self.reach(&api.client, &INTERFACE).await?;
+        let config = Invocation::new(ORGANIZATION, &json!({}));
+        match run::<Named>(api, &config).await {
+            Ok(page) => {
+                let named = page.rows.unwrap_or_default().pop().and_then(Named::into_name);
+                self.passed(ORGANIZATION, named.unwrap_or_else(|| "it names no organisation".into()));
+                Ok(())
+            }
             Err(refusal) => {
                 let error = refusal.into_error(&api.client);
-                let (seen, cure) = (error.to_string(), cure_of_cmdlet(&error, need.role));
-                match need.only_for {
-                    Some(purpose) if matches!(error, ExchangeError::NotPermitted { .. }) => {
-                        Finding::Warned { seen, cure: format!("{cure}; without it {purpose}") }
+                self.failed(ORGANIZATION, seen_of_cmdlet(&error), cure_of_cmdlet(&error, ORGANIZATION_ROLE))
+            }
+        }
+    }
+
+    async fn cmdlets(&mut self) {
+        for need in needs(self.api) {
+            let finding = match run::<Ignored>(self.api, &need.invocation).await {
+                // Whether it may be run is decided before the mailbox is looked for.
+                Ok(_) | Err(Refusal::ObjectMissing(_)) => Finding::Passed("it may be run".into()),
+                Err(refusal) => {
+                    let error = refusal.into_error(&self.api.client);
+                    let (seen, cure) = (seen_of_cmdlet(&error), cure_of_cmdlet(&error, need.role));
+                    match need.only_for {
+                        Some(purpose) if matches!(error, ExchangeError::NotPermitted { .. }) => {
+                            Finding::Warned { seen, cure: format!("Without it {purpose}.\n{cure}") }
+                        }
+                        _ => Finding::Failed { seen, cure },
                     }
-                    _ => Finding::Failed { seen, cure },
                 }
+            };
+            self.tell(need.invocation.cmdlet, finding);
+        }
+    }
+
+    /// Whether the files of the credential can be used.
+    async fn credential(&mut self) -> Result<(), &'static str> {
+        let credential = self.api.tokens.credential.clone();
+        let files = match &credential {
+            ClientCredential::Secret(file) => file.path().display().to_string(),
+            ClientCredential::Certificate { certificate, key } => {
+                format!("{} {}", certificate.display(), key.display())
             }
         };
-        report.step(Step { name: need.invocation.cmdlet.into(), finding });
+        let read = move || match credential {
+            ClientCredential::Secret(file) => {
+                file.read().map(|_| None).map_err(|error| format!("{}: {error}", file.path().display()))
+            }
+            ClientCredential::Certificate { certificate, key } => {
+                let signer = Signer::load(&certificate, &key).map_err(|error| error.to_string())?;
+                Ok(Some(signer.not_after))
+            }
+        };
+        let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()));
+        match read {
+            Err(seen) => {
+                let cure = format!(
+                    "Put the credential there, and let the user that exconn runs as read it:\nchown exconn {files} && chmod \
+                     600 {files}"
+                );
+                return self.failed(CREDENTIAL, seen, cure);
+            }
+            Ok(None) => self.passed(CREDENTIAL, "the client secret can be read"),
+            Ok(Some(end)) if end.before(CERTIFICATE_ENDS_SOON) <= self.api.clock.now() => {
+                let cure = "Register a new certificate with the application, then replace both files.".into();
+                let seen = format!("the certificate is valid until {end}");
+                self.tell(CREDENTIAL, Finding::Warned { seen, cure });
+            }
+            Ok(Some(end)) => self.passed(CREDENTIAL, format!("the certificate is valid until {end}")),
+        }
+        Ok(())
+    }
+
+    /// Name, connection and TLS of one server.
+    async fn reach(&mut self, client: &Client, way: &Way) -> Result<(), &'static str> {
+        let (host, endpoint) = (&client.origin.host, client.origin.endpoint());
+        let addresses = match bounded(client, client.resolve()).await {
+            Ok(addresses) => addresses,
+            Err(error) => {
+                let cure = format!(
+                    "Let this machine's name service resolve {host}. If that is not the cloud's server, correct cloud, \
+                     base_url and authority in the configuration."
+                );
+                return self.failed(way.name, error.to_string(), cure);
+            }
+        };
+        let seen: Vec<_> = addresses.iter().take(4).map(|address| address.ip().to_string()).collect();
+        self.passed(way.name, format!("{host} is {}", seen.join(", ")));
+        let stream = match bounded(client, client.connect(&addresses)).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                let cure = format!("Let this machine connect to {endpoint} directly: exconn uses no proxy.");
+                return self.failed(way.tcp, error.to_string(), cure);
+            }
+        };
+        self.passed(way.tcp, format!("connected to {endpoint}"));
+        if !client.origin.tls {
+            self.tell(way.tls, Finding::Skipped("not used: the address begins with http".into()));
+            return Ok(());
+        }
+        if let Err(error) = bounded(client, client.secure(stream)).await {
+            let cure = match &error {
+                ExchangeError::Tls { reason, .. } => format!(
+                    "If a device in between opens TLS, exempt {host} from it, or trust its issuer with ca_file. {}",
+                    tls::cure(reason, host)
+                ),
+                _ => format!("See that nothing between this machine and {endpoint} ends connections."),
+            };
+            return self.failed(way.tls, error.to_string(), cure);
+        }
+        self.passed(way.tls, "the certificate is valid");
+        Ok(())
+    }
+
+    fn roles(&mut self, token: &Token) {
+        let finding = match &token.roles {
+            None => {
+                Finding::Skipped("not known: the token's form cannot be read; the cmdlets will tell".into())
+            }
+            Some(roles) if roles.iter().any(|role| role.starts_with(PERMISSION)) => {
+                Finding::Passed(roles.join(", "))
+            }
+            Some(roles) => Finding::Failed {
+                seen: format!("the token names [{}]", roles.join(", ")),
+                cure: format!("Grant the application the permission {PERMISSION}. {COMMANDS}"),
+            },
+        };
+        self.tell(PERMISSION_STEP, finding);
+    }
+
+    fn cure_of_sign_in(&self, error: &ExchangeError) -> String {
+        let secret = match &self.api.tokens.credential {
+            ClientCredential::Secret(file) => file.path().display().to_string(),
+            ClientCredential::Certificate { certificate, .. } => certificate.display().to_string(),
+        };
+        let new_secret = format!(
+            "Add-MgApplicationPassword -ApplicationId (Get-MgApplication -Filter \"appId eq '{}'\").Id",
+            self.api.tokens.application
+        );
+        match error {
+            ExchangeError::CredentialsRefused { .. } => format!(
+                "Write the secret's value, not its id, into {secret}. If the value is lost, create a new secret, in PowerShell with the module \
+                 Microsoft.Graph:\n{new_secret}"
+            ),
+            ExchangeError::CredentialsHeld { .. } => {
+                format!("Write the right secret into {secret}. It is tried at once when the file changes.")
+            }
+            ExchangeError::PasswordExpired { .. } => format!(
+                "Create a new secret, or register a new certificate, and write it into {secret}. In PowerShell with the module \
+                 Microsoft.Graph:\n{new_secret}"
+            ),
+            ExchangeError::ApplicationRefused { .. } => {
+                "Check tenant_id, client_id and cloud in the configuration. If the application signs in with a certificate, \
+                 register it with the application."
+                    .into()
+            }
+            ExchangeError::ClockSkew { .. } => "Set this machine's clock, best by NTP.".into(),
+            ExchangeError::WrongEndpoint { .. } => "Check cloud and authority in the configuration.".into(),
+            ExchangeError::Throttled { .. } => "Wait as long as it says.".into(),
+            _ => "Try again later. If it stays, look at the network in between.".into(),
+        }
     }
 }
 
+/// Where the commands are that give all that is needed.
+const COMMANDS: &str =
+    "The commands that give it are printed by exconn doctor with --rights. A change takes up to an hour.";
+
+/// What a sign-in that failed means for an application, which has no user and no password.
+fn seen_of_sign_in(error: &ExchangeError) -> String {
+    match error {
+        ExchangeError::CredentialsRefused { endpoint } => {
+            format!("{endpoint} refused the application's secret")
+        }
+        ExchangeError::CredentialsHeld { endpoint, until } => {
+            format!("{endpoint} refused this secret; it is not tried again before {until} unless it changes")
+        }
+        ExchangeError::PasswordExpired { endpoint } => format!("{endpoint} says that the secret has expired"),
+        other => other.to_string(),
+    }
+}
+
+fn seen_of_cmdlet(error: &ExchangeError) -> String {
+    match error {
+        ExchangeError::CredentialsRefused { endpoint } => {
+            format!("{endpoint} does not let the application in, though it is signed in")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// What a step brings within the time for a connection.
+async fn bounded<T>(
+    client: &Client,
+    trying: impl Future<Output = Result<T, ExchangeError>>,
+) -> Result<T, ExchangeError> {
+    let late = format!("nothing happened within {:?}", client.connect_timeout);
+    timeout(client.connect_timeout, trying).await.unwrap_or_else(|_| Err(client.unreachable(&late)))
+}
+
 /// The cmdlets besides the first. None of them returns or changes anything here.
-fn needs(api: &Api) -> [Need; 4] {
+fn needs(api: &Api) -> Vec<Need> {
     // An id that was drawn just now is nobody's.
     let nobody = api.entropy.uuid().to_string();
     let device = DeviceAddress { mailbox: nobody.clone(), device_id: nobody.clone() };
     let mut change_of_nobody = access::parameters(&device, AccessDecision::ByRule);
     change_of_nobody["WhatIf"] = true.into();
     let of_nobody = |cmdlet, parameters: Value| Invocation::new(cmdlet, &parameters).of_mailbox(&nobody);
-    [
+    let mut needs = vec![
         Need { invocation: get_mobile_device(Some(api.clock.now())), role: READING_ROLE, only_for: None },
         Need {
             invocation: of_nobody("Get-MobileDeviceStatistics", json!({"Mailbox": nobody})),
             role: READING_ROLE,
             only_for: Some("the last sync and the state of a wipe stay unknown"),
         },
-        Need {
+    ];
+    if !api.read_only {
+        needs.push(Need {
             invocation: of_nobody("Get-CASMailbox", json!({"Identity": nobody})),
             role: READING_ROLE,
             only_for: Some("a change of a device's access cannot be read back"),
-        },
-        Need {
+        });
+        needs.push(Need {
             invocation: of_nobody("Set-CASMailbox", change_of_nobody).changing(),
             role: DECIDING_ROLE,
             only_for: Some("devices can be neither let in nor kept out"),
-        },
-    ]
+        });
+    }
+    needs
 }
 
 async fn run<M: Mapper>(api: &Api, invocation: &Invocation) -> Result<super::page::Page<M::Row>, Refusal> {
     api.page::<M>(invocation, &api.first_place(1000)).await
 }
 
-/// Whether the files of the credential can be used.
-async fn credential(api: &Api, report: &mut dyn Report) -> bool {
-    let credential = api.tokens.credential.clone();
-    let read = move || match credential {
-        ClientCredential::Secret(file) => {
-            file.read().map(|_| None).map_err(|error| format!("{}: {error}", file.path().display()))
-        }
-        ClientCredential::Certificate { certificate, key } => {
-            let signer = Signer::load(&certificate, &key).map_err(|error| error.to_string())?;
-            Ok(Some(signer.not_after))
-        }
-    };
-    let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()));
-    let finding = match read {
-        Err(seen) => {
-            let cure = "put the credential there, readable to the account that exconn runs as".into();
-            Finding::Failed { seen, cure }
-        }
-        Ok(None) => Finding::Passed("the client secret can be read".into()),
-        Ok(Some(end)) if end.before(CERTIFICATE_ENDS_SOON) <= api.clock.now() => Finding::Warned {
-            seen: format!("the certificate is valid until {end}"),
-            cure: "register a new certificate with the application, then replace both files".into(),
-        },
-        Ok(Some(end)) => Finding::Passed(format!("the certificate is valid until {end}")),
-    };
-    let usable = !matches!(finding, Finding::Failed { .. });
-    report.step(Step { name: "Credential".into(), finding });
-    usable
-}
-
-/// Name, connection and TLS of one server.
-async fn reach(client: &Client, report: &mut dyn Report) -> bool {
-    let endpoint = client.origin.endpoint();
-    let name = format!("DNS {}", client.origin.host);
-    let cure = "let this machine's name service resolve the name, and check cloud and addresses in the configuration";
-    let Some(addresses) = step(client, report, &name, cure, client.resolve()).await else { return false };
-    let seen: Vec<_> = addresses.iter().take(4).map(|address| address.ip().to_string()).collect();
-    passed(report, &name, seen.join(", "));
-
-    let name = format!("TCP {endpoint}");
-    let cure = "let this machine connect there directly: exconn uses no proxy";
-    let Some(stream) = step(client, report, &name, cure, client.connect(&addresses)).await else {
-        return false;
-    };
-    passed(report, &name, stream.peer_addr().map_or_else(|_| endpoint.clone(), |peer| peer.to_string()));
-    if !client.origin.tls {
-        return true;
-    }
-    let name = format!("TLS {endpoint}");
-    let cure =
-        "if a device in between opens TLS, exempt this address from it or trust its issuer with ca_file";
-    if step(client, report, &name, cure, client.secure(stream)).await.is_none() {
-        return false;
-    }
-    passed(report, &name, "the certificate is valid".into());
-    true
-}
-
-/// What a step brings; `None` after it was reported as failed.
-async fn step<T>(
-    client: &Client,
-    report: &mut dyn Report,
-    name: &str,
-    cure: &str,
-    trying: impl Future<Output = Result<T, ExchangeError>>,
-) -> Option<T> {
-    let tried = timeout(client.connect_timeout, trying).await;
-    let late = format!("nothing happened within {:?}", client.connect_timeout);
-    match tried.unwrap_or_else(|_| Err(client.unreachable(&late))) {
-        Ok(brought) => Some(brought),
-        Err(error) => {
-            failed(report, name, &error, cure.into());
-            None
-        }
-    }
-}
-
-fn roles(token: &Token, report: &mut dyn Report) {
-    let cure = format!(
-        "grant the application the permission {PERMISSION} of \"Office 365 Exchange Online\" and an administrator's consent"
-    );
-    let finding = match &token.roles {
-        None => Finding::Skipped("the token's form is not readable; the cmdlets will tell".into()),
-        Some(roles) if roles.iter().any(|role| role.starts_with(PERMISSION)) => {
-            Finding::Passed(roles.join(", "))
-        }
-        Some(roles) => Finding::Failed { seen: format!("the token names [{}]", roles.join(", ")), cure },
-    };
-    report.step(Step { name: "Permission".into(), finding });
-}
-
-fn cure_of_sign_in(error: &ExchangeError) -> String {
-    match error {
-        ExchangeError::CredentialsRefused { .. } => {
-            "put the secret's value, not its id, into the file; create a new secret if it is lost"
-        }
-        ExchangeError::CredentialsHeld { .. } => "put the right secret into the file; it is tried at once",
-        ExchangeError::PasswordExpired { .. } => {
-            "create a new client secret, or register a new certificate, and replace the file"
-        }
-        ExchangeError::ApplicationRefused { .. } => {
-            "check tenant_id, client_id and cloud; register the certificate with the application, if it uses one"
-        }
-        ExchangeError::ClockSkew { .. } => "set this machine's clock, best with NTP",
-        ExchangeError::WrongEndpoint { .. } => "check cloud and authority in the configuration",
-        ExchangeError::Throttled { .. } => "wait as long as it says",
-        _ => "try again later; if it stays, look at the network in between",
-    }
-    .into()
-}
-
 fn cure_of_cmdlet(error: &ExchangeError, role: &str) -> String {
     match error {
         ExchangeError::NotPermitted { cmdlet, .. } => format!(
-            "give the application's service principal the role \"{role}\" in Exchange Online (Get-ManagementRole -Cmdlet \
-             {cmdlet} lists all that hold it)"
+            "Give the application's service principal the role \"{role}\" in Exchange Online. {COMMANDS} All roles that hold \
+             the cmdlet are listed by:\nGet-ManagementRole -Cmdlet {cmdlet}"
         ),
         ExchangeError::CredentialsRefused { .. } => format!(
-            "grant the application the permission {PERMISSION} with an administrator's consent, and its service principal \
-             the role \"{role}\" in Exchange Online; a change takes up to an hour"
+            "Grant the application the permission {PERMISSION}, and give its service principal the role \"{role}\" in \
+             Exchange Online. {COMMANDS}"
         ),
-        ExchangeError::WrongEndpoint { .. } => {
-            "check cloud, base_url and api_path in the configuration".into()
-        }
-        ExchangeError::Throttled { .. } => "wait as long as it says".into(),
-        _ => "try again later; if it stays, look at the network in between".into(),
+        ExchangeError::WrongEndpoint { .. } => "Check cloud and base_url in the configuration.".into(),
+        ExchangeError::Throttled { .. } => "Wait as long as it says.".into(),
+        _ => "Try again later. If it stays, look at the network in between.".into(),
     }
-}
-
-fn passed(report: &mut dyn Report, name: &str, seen: String) {
-    report.step(Step { name: name.into(), finding: Finding::Passed(seen) });
-}
-
-fn failed(report: &mut dyn Report, name: &str, error: &ExchangeError, cure: String) {
-    report.step(Step { name: name.into(), finding: Finding::Failed { seen: error.to_string(), cure } });
 }

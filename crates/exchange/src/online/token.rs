@@ -36,7 +36,7 @@ pub(super) struct Token {
 pub(super) struct Tokens {
     pub(super) client: Client,
     tenant: Uuid,
-    application: Uuid,
+    pub(super) application: Uuid,
     scope: String,
     pub(super) credential: ClientCredential,
     refused: TriedSecrets,

@@ -1,6 +1,6 @@
 //! Tries a connection step by step, and says for each step that fails what to change.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use exconn_psrp::Argument;
 
@@ -11,24 +11,30 @@ use super::{
     exchange::look_around,
     link::Link,
     probe::{self, Certificate, Greeting, Trouble},
-    role_script::quoted,
     runspaces::{Lease, Runspaces},
 };
-use crate::{ExchangeError, Finding, Report, Step};
+use crate::{
+    ExchangeError, Finding, Report, Step,
+    cure::{self, SignIn},
+    quoted::quoted,
+};
 
 /// A certificate that ends within so many days is to be renewed now.
 const RENEW_WITHIN_DAYS: u64 = 14;
 /// A clock that differs by more is wrong.
 const SKEW_TO_MENTION: Duration = Duration::from_secs(60);
-const NAME: &str = "name resolution";
+const NAME: &str = "Name resolution";
 const TCP: &str = "TCP";
 const TLS: &str = "TLS";
-const CLOCK: &str = "clock";
-const AUTHENTICATION: &str = "authentication";
-const ENDPOINT: &str = "endpoint";
-const RUNSPACE: &str = "runspace";
+const CLOCK: &str = "Clock";
+const AUTHENTICATION: &str = "Authentication";
+const ENDPOINT: &str = "Endpoint";
+const RUNSPACE: &str = "Runspace";
+const ORGANISATION: &str = "Organisation";
 /// The steps of one server, in order.
 const STEPS: [&str; 7] = [NAME, TCP, TLS, CLOCK, AUTHENTICATION, ENDPOINT, RUNSPACE];
+
+const EVENT_LOG: &str = "Look into the event log MSExchange Management of the server (Event Viewer, Applications and Services Logs).";
 
 /// Kerberos bears no more (RFC 4120, 3.1.3, and Active Directory's default policy).
 const SKEW_OF_KERBEROS: Duration = Duration::from_secs(300);
@@ -89,7 +95,7 @@ impl Server<'_> {
     fn stopped(&mut self, at: &str, trouble: Trouble) {
         self.failed(at, trouble);
         for later in STEPS.iter().skip_while(|step| **step != at).skip(1) {
-            self.tell(later, Finding::Skipped(at.into()));
+            self.tell(later, Finding::Skipped(format!("not tried, because of: {at}")));
         }
     }
 
@@ -102,8 +108,13 @@ impl Server<'_> {
                 return false;
             }
         };
-        let finding = self.clock(&greeting);
-        self.tell(CLOCK, finding);
+        match self.clock(&greeting) {
+            Finding::Failed { seen, cure } => {
+                self.stopped(CLOCK, Trouble { seen, cure });
+                return false;
+            }
+            finding => self.tell(CLOCK, finding),
+        }
         match self.scheme(&greeting) {
             None => true,
             Some(trouble) => {
@@ -130,7 +141,7 @@ impl Server<'_> {
             self.tell(TLS, finding);
             probe::greet(target, stream, bound).await.map_err(at(CLOCK))
         } else {
-            self.tell(TLS, Finding::Skipped("the address begins with http".into()));
+            self.tell(TLS, Finding::Skipped("not used: the address begins with http".into()));
             probe::greet(target, stream, bound).await.map_err(at(CLOCK))
         }
     }
@@ -143,7 +154,7 @@ impl Server<'_> {
         let names = names.join(", ");
         let seen = format!("a certificate for {names}, issued by {issuer}, valid for {days} more days");
         if days < RENEW_WITHIN_DAYS {
-            let cure = format!("renew the certificate before {not_after} and bind it in IIS");
+            let cure = format!("Renew the certificate before {not_after}, and bind the new one to IIS.");
             Finding::Warned { seen, cure }
         } else {
             Finding::Passed(seen)
@@ -160,11 +171,39 @@ impl Server<'_> {
         let (offered, wanted) = (greeting.schemes.join(", "), wanted.join(" or "));
         Some(Trouble {
             seen: format!("the server offers {offered}, and the connection is configured for {wanted}"),
-            cure: format!(
-                "configure an authentication that the server offers, or switch {wanted} on at the PowerShell directory \
-                 (Set-PowerShellVirtualDirectory)"
-            ),
+            cure: self.scheme_cure(&greeting.schemes),
         })
+    }
+
+    /// What to configure, or to switch on, so that both sides know one way to sign in.
+    fn scheme_cure(&self, offered: &[String]) -> String {
+        let known =
+            [("Kerberos", "kerberos"), ("Negotiate", "negotiate"), ("NTLM", "ntlm"), ("Basic", "basic")];
+        let is_offered = |scheme: &str| offered.iter().any(|offer| offer.eq_ignore_ascii_case(scheme));
+        let instead: Vec<_> = known
+            .iter()
+            .filter(|(scheme, _)| is_offered(scheme))
+            .map(|(_, key)| format!("\"{key}\""))
+            .collect();
+        let switch = match &self.runspaces.config.authentication {
+            Authentication::Basic(_) => "-BasicAuthentication",
+            Authentication::Kerberos(_) | Authentication::Negotiate(_) | Authentication::Ntlm(_) => {
+                "-WindowsAuthentication"
+            }
+        };
+        let first = match instead.is_empty() {
+            true => String::new(),
+            false => format!("Set authentication = {} in the configuration. ", instead.join(" or ")),
+        };
+        let host = &self.link.target.host;
+        let of_server = match host.parse::<IpAddr>() {
+            Ok(_) => String::new(),
+            Err(_) => format!(" -Server {}", quoted(host.split('.').next().unwrap_or_default())),
+        };
+        format!(
+            "{first}To have the server offer what is configured, switch it on in the Exchange Management Shell:\n\
+             Get-PowerShellVirtualDirectory{of_server} | Set-PowerShellVirtualDirectory {switch} $true"
+        )
     }
 
     fn clock(&self, greeting: &Greeting) -> Finding {
@@ -175,7 +214,7 @@ impl Server<'_> {
         // One of the two is zero.
         let apart = ours.since(theirs).max(theirs.since(ours));
         let seen = format!("the clocks of this machine and of the server differ by {} s", apart.as_secs());
-        let cure = "let both machines take their time from the domain (w32tm, chrony)".to_owned();
+        let cure = cure::clock();
         let authentication = &self.runspaces.config.authentication;
         // Not NTLM, though it may travel inside of Negotiate.
         let is_kerberos =
@@ -217,58 +256,48 @@ impl Server<'_> {
 
     /// Tells why there is no runspace; whether it is for the account's sake.
     fn refusal(&mut self, error: &ExchangeError) -> bool {
-        let user = quoted(&self.runspaces.config.authentication.account().username);
-        let (step, cure): (_, String) = match error {
-            ExchangeError::CredentialsRefused { .. } | ExchangeError::CredentialsHeld { .. } => {
-                (AUTHENTICATION, "correct the user name, or write the right password into password_file".into())
-            }
-            ExchangeError::PasswordUnavailable { .. } => {
-                (AUTHENTICATION, "let the file hold the password in one line, readable by exconn".into())
-            }
-            ExchangeError::PasswordExpired { .. } => {
-                (AUTHENTICATION, "set a new password that need not be changed, and write it into password_file".into())
-            }
-            ExchangeError::AccountLocked { .. } => {
-                (AUTHENTICATION, format!("unlock or enable the account (Unlock-ADAccount {user})"))
-            }
-            ExchangeError::ClockSkew { .. } => {
-                (AUTHENTICATION, "let both machines take their time from the domain".into())
-            }
-            ExchangeError::ServiceUnknown { principal } => (
-                AUTHENTICATION,
-                format!("name one server by its full name in the address, or register the name with setspn -S {principal}"),
-            ),
-            ExchangeError::TicketRefused { .. } => (
-                AUTHENTICATION,
-                "compare the service's name with the account that runs it (setspn -Q), and see whether the directory demands \
-                 Extended Protection"
-                    .into(),
-            ),
-            ExchangeError::Unreachable { endpoint, .. } if *endpoint != self.link.target.endpoint() => (
-                AUTHENTICATION,
-                format!("open the way to {endpoint}, or name other key distribution centres for the connection"),
-            ),
-            ExchangeError::WrongEndpoint { .. } => (
+        let account = self.runspaces.config.authentication.account();
+        let (user, endpoint) = (quoted(&account.username), self.link.target.endpoint());
+        let sign_in = SignIn { account, service: self.link.service(), endpoint: &endpoint };
+        let (step, cure) = match (sign_in.cure(error), error) {
+            (Some(cure), _) => (AUTHENTICATION, cure),
+            (None, ExchangeError::WrongEndpoint { .. }) => (
                 ENDPOINT,
-                "use the address of Exchange's PowerShell directory, for instance https://ex01.contoso.com/PowerShell/".into(),
+                format!(
+                    "Put the address of Exchange's PowerShell directory into the configuration, which usually is \
+                     {}://{}/PowerShell/.",
+                    if self.link.target.tls { "https" } else { "http" },
+                    self.link.target.authority.to_str().unwrap_or(&endpoint)
+                ),
             ),
-            ExchangeError::Unreachable { .. } | ExchangeError::Tls { .. } | ExchangeError::ProtocolViolated { .. } => (
+            (
+                None,
+                ExchangeError::Unreachable { .. }
+                | ExchangeError::Tls { .. }
+                | ExchangeError::ProtocolViolated { .. },
+            ) => (
                 ENDPOINT,
-                "look for a proxy or load balancer between exconn and Exchange that ends or changes connections".into(),
+                "Look for a proxy or load balancer between exconn and Exchange that ends or changes connections.".into(),
             ),
-            ExchangeError::NotPermitted { .. } => {
-                (RUNSPACE, format!("Set-User -Identity {user} -RemotePowerShellEnabled $true"))
-            }
-            ExchangeError::ShellLimit { .. } => (
+            (None, ExchangeError::NotPermitted { .. }) => (
                 RUNSPACE,
-                "close the account's other sessions; if none are left open on purpose, Restart-WebAppPool \
-                 MSExchangePowerShellAppPool on the server"
+                format!(
+                    "Let the account use remote PowerShell:\nSet-User -Identity {user} -RemotePowerShellEnabled $true"
+                ),
+            ),
+            (None, ExchangeError::ShellLimit { .. }) => (
+                RUNSPACE,
+                "Close the account's other sessions. If none is open on purpose, end what is left of them on the server:\n\
+                 Restart-WebAppPool MSExchangePowerShellAppPool"
                     .into(),
             ),
-            ExchangeError::Throttled { .. } | ExchangeError::RunspacesBusy { .. } => {
-                (RUNSPACE, "wait and examine again; give the account a throttling policy of its own if it comes back".into())
-            }
-            _ => (RUNSPACE, "look into the event log MSExchange Management of the server".into()),
+            (None, ExchangeError::Throttled { .. } | ExchangeError::RunspacesBusy { .. }) => (
+                RUNSPACE,
+                "Wait and examine again. If it comes back, give the account a throttling policy of its own \
+                 (New-ThrottlingPolicy)."
+                    .into(),
+            ),
+            (None, _) => (RUNSPACE, EVENT_LOG.into()),
         };
         for earlier in [AUTHENTICATION, ENDPOINT].into_iter().take_while(|earlier| *earlier != step) {
             let finding = match (step, error) {
@@ -276,7 +305,7 @@ impl Server<'_> {
                 (RUNSPACE, error) if !matches!(error, ExchangeError::RunspacesBusy { .. }) => {
                     Finding::Passed("the server speaks remote PowerShell with the account".into())
                 }
-                _ => Finding::Skipped(step.into()),
+                _ => Finding::Skipped(format!("not known, because of: {step}")),
             };
             self.tell(earlier, finding);
         }
@@ -315,28 +344,29 @@ impl Server<'_> {
                     Finding::Warned { seen, cure: self.role_cure(need.cmdlet, need.parameters) }
                 }
                 Err(setback) => {
-                    let cure =
-                        "examine again; if it comes back, look into the event log MSExchange Management"
-                            .to_owned();
+                    let cure = format!("Examine again. If it comes back: {EVENT_LOG}");
                     self.failed(need.cmdlet, Trouble::new(setback.error, cure));
-                    self.tell("organisation", Finding::Skipped(need.cmdlet.into()));
+                    self.tell(
+                        ORGANISATION,
+                        Finding::Skipped(format!("not tried, because of: {}", need.cmdlet)),
+                    );
                     return lease.end().await;
                 }
             };
             self.tell(need.cmdlet, finding);
         }
         if !all_given {
-            return self.tell("organisation", Finding::Skipped("the account's rights".into()));
+            return self.tell(ORGANISATION, Finding::Skipped("not tried: the account lacks rights".into()));
         }
         match look_around(lease).await {
             Ok(organization) => {
                 let (servers, version) = (organization.servers.len(), organization.server_version);
                 let version = version.unwrap_or_else(|| "different builds".into());
-                self.passed("organisation", format!("{}, {servers} servers, {version}", organization.name));
+                self.passed(ORGANISATION, format!("{}, {servers} servers, {version}", organization.name));
             }
             Err(error) => {
-                let cure = "look into the event log MSExchange Management of the server".to_owned();
-                self.failed("organisation", Trouble::new(error, cure));
+                let cure = EVENT_LOG.to_owned();
+                self.failed(ORGANISATION, Trouble::new(error, cure));
             }
         }
     }
@@ -349,8 +379,9 @@ impl Server<'_> {
             format!(" -CmdletParameters {}", parameters.join(", "))
         };
         format!(
-            "give {user} a role that holds it (Get-ManagementRole -Cmdlet {cmdlet}{with} lists them), best with the role script \
-             that exconn prints"
+            "Give {user} a role that holds it: run in the Exchange Management Shell what exconn doctor prints with --rights. \
+             The roles that hold it are listed by:\n\
+             Get-ManagementRole -Cmdlet {cmdlet}{with}"
         )
     }
 }

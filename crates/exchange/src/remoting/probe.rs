@@ -8,10 +8,7 @@ use http::{Request, StatusCode, header};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::{
-    CertificateError,
-    pki_types::{CertificateDer, ServerName},
-};
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
@@ -44,7 +41,7 @@ pub(super) async fn addresses(target: &Target, bound: Duration) -> Result<Vec<So
     let host = &target.host;
     let cure = || {
         format!(
-            "make {host} known to the name service of this machine, or correct the address of the connection"
+            "Correct the server's name in the address, or make {host} known to this machine's name service."
         )
     };
     let found = match timeout(bound, lookup_host((host.as_str(), target.port))).await {
@@ -64,7 +61,7 @@ pub(super) async fn connect(
     let cure = || {
         let port = target.port;
         format!(
-            "open port {port} from this machine to the server in firewalls, and see that IIS runs and listens there"
+            "See that the server runs and IIS listens at port {port}, and that no firewall keeps this machine from it."
         )
     };
     match timeout(bound, TcpStream::connect(addresses)).await {
@@ -88,15 +85,15 @@ pub(super) async fn secure(
     stream: TcpStream,
     bound: Duration,
 ) -> Result<(TlsStream<TcpStream>, Option<Certificate>), Trouble> {
-    let no_roots = "name a readable PEM file of your certificate authority in ca_file";
+    let no_roots = "Name a file in ca_file that exconn can read and that holds the certificate of your authority in PEM.";
     let store = roots.load().map_err(|error| Trouble::new(error, no_roots))?;
-    let config = tls::client(store).map_err(|error| Trouble::new(error, ""))?;
+    let config = tls::client(store).map_err(|error| Trouble::new(error, no_roots))?;
     let name = ServerName::try_from(target.host.clone())
-        .map_err(|error| Trouble::new(error, "name the server by its full name"))?;
+        .map_err(|error| Trouble::new(error, "Put the server's full name into the address."))?;
     let handshake = timeout(bound, TlsConnector::from(config).connect(name, stream)).await;
     let stream = handshake
         .map_err(|_| {
-            Trouble::new(format_args!("no handshake within {bound:?}"), "see that the port speaks TLS")
+            Trouble::new(format_args!("no handshake within {bound:?}"), "See that the port speaks TLS.")
         })?
         .map_err(|error| refused(target, &error))?;
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
@@ -106,30 +103,18 @@ pub(super) async fn secure(
 
 fn refused(target: &Target, error: &std::io::Error) -> Trouble {
     let host = &target.host;
-    let cure = match error.get_ref().and_then(|error| error.downcast_ref()) {
-        Some(rustls::Error::InvalidCertificate(problem)) => match problem {
-            CertificateError::UnknownIssuer => {
-                "put the certificate of the authority that issued it into ca_file; have the server send the certificates in \
-                 between"
-                    .into()
-            }
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                format!("use a name in the address that the certificate holds, or a certificate that holds {host}")
-            }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                "renew the certificate and bind it in IIS (Enable-ExchangeCertificate -Services IIS); if it is not expired, set \
-                 this machine's clock"
-                    .into()
-            }
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                "set this machine's clock; the certificate is not valid yet".into()
-            }
-            _ => format!("bind a certificate for {host} in IIS that a trusted authority issued"),
-        },
-        Some(_) => "let the server offer TLS 1.2 or 1.3".into(),
-        None => "see that the port speaks TLS; for plain HTTP the address begins with http".into(),
+    let Some(reason) = tls::refusal(error) else {
+        let cure = "See that the port speaks TLS. Where it speaks plain HTTP, the address begins with http.";
+        return Trouble::new(error, cure);
     };
-    Trouble::new(error, cure)
+    let mut cure = tls::cure(&reason, host);
+    if tls::is_expired(&reason) {
+        cure.push_str(
+            "\nBind the new certificate to IIS in the Exchange Management Shell (Get-ExchangeCertificate shows its thumbprint, \
+             which replaces THUMBPRINT here):\nEnable-ExchangeCertificate -Thumbprint THUMBPRINT -Services IIS",
+        );
+    }
+    Trouble::new(reason, cure)
 }
 
 fn described(certificate: &CertificateDer<'_>) -> Option<Certificate> {
@@ -162,7 +147,7 @@ pub(super) async fn greet<S>(target: &Target, stream: S, bound: Duration) -> Res
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let cure = "see that the address is that of Exchange's PowerShell directory, and that https and http are not confused";
+    let cure = "Put the address of Exchange's PowerShell directory into the configuration, and do not confuse http with https.";
     match timeout(bound, post_nothing(target, stream)).await {
         Ok(greeting) => greeting.map_err(|error| Trouble::new(error, cure)),
         Err(_) => Err(Trouble::new(format_args!("no answer within {bound:?}"), cure)),

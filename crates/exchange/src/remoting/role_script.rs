@@ -1,5 +1,7 @@
 //! The rights that exconn needs, as commands that give them and nothing else.
 
+use crate::quoted::quoted;
+
 /// The commands for the Exchange Management Shell that give an account the rights that exconn needs, and no others: a role
 /// group of its own with children of Exchange's roles, reduced to the cmdlets that exconn runs. With `read_only` the account
 /// can change nothing at Exchange. The commands are to be run once, by a member of Organization Management; the roles hold
@@ -47,20 +49,6 @@ pub fn role_script(account: &str, read_only: bool) -> String {
     script
 }
 
-/// A text between single quotes, as PowerShell reads it: each of the characters that it takes for a single quote is doubled.
-pub(super) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('\'');
-    for c in text.chars() {
-        if matches!(c, '\'' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}') {
-            out.push(c);
-        }
-        out.push(c);
-    }
-    out.push('\'');
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,11 +73,6 @@ mod tests {
 
     #[test]
     fn an_account_cannot_end_its_quotes() {
-        assert_eq!(quoted("O'Brien"), "'O''Brien'");
-        assert_eq!(
-            quoted("a\u{2019}; Remove-Mailbox *; \u{2018}"),
-            "'a\u{2019}\u{2019}; Remove-Mailbox *; \u{2018}\u{2018}'"
-        );
         assert!(role_script("x'; y", true).contains("-Members 'x''; y'\n"));
     }
 }

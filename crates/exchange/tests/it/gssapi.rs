@@ -45,7 +45,7 @@ fn inner() -> Option<String> {
 /// A client without a password.
 fn client(url: &str, method: fn(Account) -> Authentication) -> Client {
     Client::with(url, |config| {
-        config.authentication = method(Account { username: String::new(), password_file: None });
+        config.authentication = method(Account::without_password(""));
     })
 }
 

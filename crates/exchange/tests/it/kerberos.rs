@@ -163,7 +163,7 @@ async fn each_step_of_an_examination_passes() {
     client.exchange.examine(&mut steps).await;
     let failed: Vec<_> = steps.iter().filter(|step| matches!(step.finding, Finding::Failed { .. })).collect();
     assert!(failed.is_empty(), "{failed:?}");
-    assert!(steps.iter().any(|step| step.name == "organisation"), "{steps:?}");
+    assert!(steps.iter().any(|step| step.name == "Organisation"), "{steps:?}");
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn an_examination_tells_what_is_wrong_with_the_sign_in() {
     client.exchange.examine(&mut steps).await;
     let step = steps.iter().find(|step| matches!(step.finding, Finding::Failed { .. })).unwrap();
     let Finding::Failed { seen, cure } = &step.finding else { panic!() };
-    assert_eq!(step.name, "authentication");
+    assert_eq!(step.name, "Authentication");
     assert!(seen.contains(&gone) && cure.contains(&gone), "{seen}: {cure}");
 }
 

@@ -1,6 +1,9 @@
 //! `[exchange.directory]`
 
-use exconn_exchange::directory::{DirectoryAuthentication, DirectoryConfig, Feed};
+use exconn_exchange::{
+    Account,
+    directory::{DirectoryAuthentication, DirectoryConfig, Feed},
+};
 
 use crate::config::{
     ConfigError,
@@ -48,11 +51,14 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 impl Reader {
-    pub(super) fn directory(&self, number: usize) -> Result<DirectoryConfig, ConfigError> {
+    /// The directory of an organisation whose Exchange is asked with `account`.
+    pub(super) fn directory(&self, number: usize, account: &Account) -> Result<DirectoryConfig, ConfigError> {
         let path = |key: &str| format!("exchange.{number}.directory.{key}");
-        let section = if self.text(&path("username")).is_some() { "directory" } else { "remoting" };
-        let key = |key: &str| format!("exchange.{number}.{section}.{key}");
-        let account = self.account(&key("username"), &key("password_file"))?;
+        let account = if self.text(&path("username")).is_some() {
+            self.account(&path("username"), &path("password_file"))?
+        } else {
+            account.clone()
+        };
         let authentication = match self.choice(&path("authentication"))?.as_deref() {
             Some("kerberos") => DirectoryAuthentication::Kerberos(account),
             Some("negotiate") => DirectoryAuthentication::Negotiate(account),

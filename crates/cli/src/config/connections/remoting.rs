@@ -99,7 +99,7 @@ impl Reader {
     pub(super) fn account(&self, username: &str, password_file: &str) -> Result<Account, ConfigError> {
         if cfg!(feature = "gssapi") && self.text(password_file).is_none() {
             let username = self.text(username).unwrap_or_default();
-            return Ok(Account { username, password_file: None });
+            return Ok(Account::without_password(username));
         }
         Ok(Account::new(self.required(username)?, self.required(password_file)?))
     }
