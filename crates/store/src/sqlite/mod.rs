@@ -454,6 +454,10 @@ impl Store for SqliteStore {
         self.write(move |tx| statistics::postpone(tx, tenant, connector, &partnerships, until)).await
     }
 
+    async fn want_statistics(&self, tenant: TenantId, device: DeviceId) -> Result<(), StoreError> {
+        self.write(move |tx| statistics::want(tx, tenant, device)).await
+    }
+
     async fn create_application(
         &self,
         application: Application,
@@ -515,6 +519,10 @@ impl Store for SqliteStore {
             entries.iter().try_for_each(|entry| audit::insert(tx, entry, audit::Kind::Event, keep))
         })
         .await
+    }
+
+    async fn record_change(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.write_audited(entry, |_| Ok(())).await
     }
 
     async fn audit(&self, tenant: TenantId, query: &Query) -> Result<Page<AuditEntry>, StoreError> {
