@@ -43,6 +43,9 @@ use crate::{
 
 pub use open::SqliteOptions;
 
+/// Stages by run and fence: who lost a lease does not reach the stage of who has it now.
+type Stages = HashMap<(RunId, i64), Arc<Mutex<Stage>>>;
+
 /// A [`Store`] in `exconn.db` of a data directory, which this value holds for itself alone.
 ///
 /// One thread writes; changes that wait for it at the same time share a commit. Readers have connections of their own and
@@ -54,8 +57,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
     options: SqliteOptions,
-    /// By run and fence: who lost a lease does not reach the stage of who has it now.
-    stages: Mutex<HashMap<(RunId, i64), Arc<Mutex<Stage>>>>,
+    stages: Mutex<Stages>,
     /// Locked for as long as this value lives.
     _lock: File,
 }
