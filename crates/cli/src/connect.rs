@@ -47,8 +47,8 @@ fn drive(road: Road) -> Result<Arc<dyn Exchange>, String> {
             Ok(Arc::new(online))
         }
         Road::Remoting(remoting, directory) => {
-            let remoting = RemotingExchange::new(remoting, entropy, clock.clone())
-                .map_err(|error| error.to_string())?;
+            let remoting =
+                RemotingExchange::new(remoting, entropy, clock.clone()).map_err(|error| error.to_string())?;
             let Some(directory) = directory else { return Ok(Arc::new(remoting)) };
             let sign_ins = remoting.sign_ins();
             let directory = DirectoryExchange::new(directory, Arc::new(remoting), sign_ins, clock)

@@ -76,9 +76,12 @@ mod tests {
 
     #[test]
     fn an_account_is_the_same_by_all_its_names() {
-        for name in
-            ["svc-exconn", "CONTOSO\\Svc-Exconn", "svc-exconn@contoso.com", "CN=svc-exconn,CN=Users,DC=contoso"]
-        {
+        for name in [
+            "svc-exconn",
+            "CONTOSO\\Svc-Exconn",
+            "svc-exconn@contoso.com",
+            "CN=svc-exconn,CN=Users,DC=contoso",
+        ] {
             assert_eq!(account(name), "svc-exconn", "{name}");
         }
     }

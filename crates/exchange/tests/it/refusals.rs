@@ -13,9 +13,16 @@ use exconn_exchange::{
     remoting::{ConfigError, TargetError},
 };
 use exconn_model::FailureKind;
-use exconn_testkit::Peer;
+use exconn_testkit::{Peer, wait_until};
 
 use crate::setup::{BOUND, Client, PASSWORD, assert_no_secret, no_shell_is_left, peer};
+
+/// How many requests the peer answered, once there are as many as expected: it counts after it has answered.
+async fn requests(peer: &Peer, expected: u64) -> u64 {
+    let count = || peer.stats()["requests"].as_u64().unwrap();
+    wait_until(BOUND, || async { count() >= expected }).await;
+    count()
+}
 
 #[tokio::test]
 async fn a_wrong_password_is_refused_at_once() {
@@ -23,7 +30,7 @@ async fn a_wrong_password_is_refused_at_once() {
     let client = Client::try_with(peer.url(), "hunter2-but-wrong", |_| {}).unwrap();
     let error = client.failure().await;
     assert!(matches!(error, ExchangeError::CredentialsRefused { .. }), "{error}");
-    assert_eq!(peer.stats()["requests"], 1, "no second try: accounts are locked by those");
+    assert_eq!(requests(&peer, 1).await, 1, "no second try: accounts are locked by those");
 }
 
 #[tokio::test]
@@ -219,7 +226,8 @@ fn configurations_that_cannot_work_are_refused() {
 #[tokio::test]
 async fn connections_at_once_try_a_wrong_password_once() {
     let peer = peer(&["--count", "1"]);
-    let client = Client::try_with(peer.url(), "hunter2-but-wrong", |config| config.max_runspaces = 8).unwrap();
+    let client =
+        Client::try_with(peer.url(), "hunter2-but-wrong", |config| config.max_runspaces = 8).unwrap();
     let mut questions = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let exchange = client.exchange.clone();
@@ -229,7 +237,7 @@ async fn connections_at_once_try_a_wrong_password_once() {
     let refused = errors.iter().filter(|error| matches!(error, ExchangeError::CredentialsRefused { .. }));
     assert_eq!(refused.count(), 1, "{errors:?}");
     assert!(errors.iter().all(|error| error.kind() == FailureKind::CredentialsRefused), "{errors:?}");
-    assert_eq!(peer.stats()["requests"], 1);
+    assert_eq!(requests(&peer, 1).await, 1);
     client.set_password(PASSWORD);
     client.all().await.unwrap();
 }
@@ -239,12 +247,12 @@ async fn a_password_that_becomes_wrong_is_not_tried_again_to_give_a_shell_back()
     let peer = peer(&["--count", "1"]);
     let client = Client::with(peer.url(), |config| config.idle_session = Duration::from_secs(60));
     client.all().await.unwrap();
-    let before = peer.stats()["requests"].as_u64().unwrap();
+    let before = requests(&peer, 1).await;
     peer.fault(&serde_json::json!({"kind": "wrong-auth", "times": 10}));
     let error = client.failure().await;
     assert!(matches!(error, ExchangeError::CredentialsRefused { .. }), "{error}");
     client.exchange.close().await;
-    assert_eq!(peer.stats()["requests"], before + 1);
+    assert_eq!(requests(&peer, before + 1).await, before + 1);
 }
 
 #[tokio::test]
@@ -257,8 +265,7 @@ async fn exchange_and_directory_try_the_password_of_their_account_once() {
     let account = Account::new("svc", client.password_file());
     let config = DirectoryConfig::new(vec![url], DirectoryAuthentication::Simple(account));
     let (exchange, clock) = (client.exchange.clone(), client.clock.clone());
-    let directory =
-        DirectoryExchange::new(config, exchange.clone(), exchange.sign_ins(), clock).unwrap();
+    let directory = DirectoryExchange::new(config, exchange.clone(), exchange.sign_ins(), clock).unwrap();
     let error = directory.observe().await.unwrap_err();
     assert!(matches!(error, ExchangeError::CredentialsRefused { .. }), "{error}");
     let error = directory.devices(DeviceScope::All).await.unwrap_err();
