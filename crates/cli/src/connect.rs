@@ -50,7 +50,7 @@ fn drive(road: Road) -> Result<Arc<dyn Exchange>, String> {
             let remoting = RemotingExchange::new(remoting, entropy.clone(), clock.clone())
                 .map_err(|error| error.to_string())?;
             let Some(directory) = directory else { return Ok(Arc::new(remoting)) };
-            let directory = DirectoryExchange::new(directory, Arc::new(remoting), entropy, clock)
+            let directory = DirectoryExchange::new(*directory, Arc::new(remoting), entropy, clock)
                 .map_err(|error| error.to_string())?;
             Ok(Arc::new(directory))
         }

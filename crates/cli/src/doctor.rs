@@ -115,7 +115,8 @@ fn service(config: &Config, doctor: &mut Doctor) {
         Ok(_) => Finding::Passed(format!("{} is free", config.listen)),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Finding::Warned {
             seen: format!("{} is taken", config.listen),
-            cure: "If exconn runs already, all is well. Else stop what listens there, or change 'listen'.".into(),
+            cure: "If exconn runs already, all is well. Else stop what listens there, or change 'listen'."
+                .into(),
         },
         Err(error) => Finding::Failed {
             seen: format!("{}: {error}", config.listen),
@@ -153,7 +154,7 @@ impl Doctor {
             Ok(connection) => {
                 let examination = connection.exchange.examine(self);
                 if timeout(LONGEST, examination).await.is_err() {
-    let seen = format!("the examination did not end within {LONGEST:?}");
+                    let seen = format!("the examination did not end within {LONGEST:?}");
                     let cure = "Look at the last step above: what follows it does not answer.".to_owned();
                     self.step(Step { name: "Time".into(), finding: Finding::Failed { seen, cure } });
                 }
@@ -179,8 +180,12 @@ impl Doctor {
         } else {
             let verdict = match (self.failures, self.warnings) {
                 (0, 0) => "Everything works.".to_owned(),
-                (0, 1) => "Everything works. What could be better stands below the step with WARN.".to_owned(),
-                (0, _) => "Everything works. What could be better stands below each step with WARN.".to_owned(),
+                (0, 1) => {
+                    "Everything works. What could be better stands below the step with WARN.".to_owned()
+                }
+                (0, _) => {
+                    "Everything works. What could be better stands below each step with WARN.".to_owned()
+                }
                 (1, _) => "1 step failed. What to change stands below it.".to_owned(),
                 (more, _) => format!("{more} steps failed. What to change stands below each."),
             };

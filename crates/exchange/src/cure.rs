@@ -22,7 +22,9 @@ impl SignIn<'_> {
         let (username, user) = (&self.account.username, ad_identity(&self.account.username));
         Some(match error {
             ExchangeError::CredentialsRefused { .. } => {
-                format!("Correct the user name {username} in the configuration, or write the right password into {file}.")
+                format!(
+                    "Correct the user name {username} in the configuration, or write the right password into {file}."
+                )
             }
             ExchangeError::CredentialsHeld { .. } => {
                 format!("Write the right password into {file}. It is tried at once when the file changes.")
@@ -51,7 +53,9 @@ impl SignIn<'_> {
             ),
             // Somebody else than the server: a domain controller that was asked for a ticket.
             ExchangeError::Unreachable { endpoint, .. } if endpoint != self.endpoint => {
-                format!("Let this machine reach {endpoint} by TCP, or name domain controllers that it can reach in kdcs.")
+                format!(
+                    "Let this machine reach {endpoint} by TCP, or name domain controllers that it can reach in kdcs."
+                )
             }
             _ => return None,
         })

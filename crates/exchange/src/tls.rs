@@ -97,14 +97,19 @@ const NOT_YET: &str = "the server's certificate is not valid yet";
 fn of_certificate(problem: &CertificateError) -> String {
     let day = |time: &UnixTime| {
         let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-        Timestamp::from_unix_seconds(seconds).to_string().chars().take_while(|c| *c != 'T').collect::<String>()
+        Timestamp::from_unix_seconds(seconds)
+            .to_string()
+            .chars()
+            .take_while(|c| *c != 'T')
+            .collect::<String>()
     };
     match problem {
         CertificateError::UnknownIssuer => UNKNOWN_ISSUER.into(),
         CertificateError::NotValidForName => format!("{OTHER_NAME} this name"),
         CertificateError::NotValidForNameContext { expected, presented } => {
             // A name is presented as `DnsName("ex01.contoso.com")`.
-            let presented: Vec<_> = presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name)).collect();
+            let presented: Vec<_> =
+                presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name)).collect();
             let presented = if presented.is_empty() { "none".to_owned() } else { presented.join(", ") };
             shortened(&format!("{OTHER_NAME} {}; its names are: {presented}", expected.to_str()))
         }
@@ -131,7 +136,9 @@ pub(crate) fn cure(reason: &str, host: &str) -> String {
              file in ca_file. If it is a public authority, let {host} send the certificates in between."
         )
     } else if reason.contains(OTHER_NAME) {
-        format!("Use a name that stands in the certificate in the address, or give the server one for {host}.")
+        format!(
+            "Use a name that stands in the certificate in the address, or give the server one for {host}."
+        )
     } else if is_expired(reason) {
         format!("Renew the certificate of {host}. If it has not expired, set this machine's clock.")
     } else if reason.contains(NOT_YET) {

@@ -82,7 +82,7 @@ pub(crate) struct ConnectionConfig {
 #[derive(Debug)]
 pub(crate) enum Road {
     /// Remote PowerShell, and the directory if there is one.
-    Remoting(RemotingConfig, Option<DirectoryConfig>),
+    Remoting(RemotingConfig, Option<Box<DirectoryConfig>>),
     /// Exchange Online's admin interface.
     Online(OnlineConfig),
 }
@@ -126,8 +126,10 @@ impl Reader {
             remoting.max_runspaces = statistics.concurrency;
             remoting.read_only = read_only;
             let account = remoting.authentication.account();
-            let directory =
-                self.has_section(number, "directory").then(|| self.directory(number, account)).transpose()?;
+            let directory = self
+                .has_section(number, "directory")
+                .then(|| self.directory(number, account).map(Box::new))
+                .transpose()?;
             (Road::Remoting(remoting, directory), statistics)
         };
         Ok(ConnectionConfig {

@@ -67,18 +67,21 @@ fn a_decision_changes_the_lists_of_the_mailbox_and_nothing_else() {
     let (id, device_id) = (device["id"].as_str().unwrap(), device["easDeviceId"].as_str().unwrap());
     let before = lists(&peer, device_id);
     let listed = json!(device_id);
-    for (decision, is_listed) in [
-        ("block", [false, true]),
-        ("allow", [true, false]),
-        ("by-rule", [false, false]),
-    ] {
+    for (decision, is_listed) in
+        [("block", [false, true]), ("allow", [true, false]), ("by-rule", [false, false])]
+    {
         let (code, said) = decide(&service, decision, id);
         assert_eq!(code, 0, "{decision}: {said}");
         let now = lists(&peer, device_id);
         for ((now, before), is_listed) in now.iter().zip(&before).zip(is_listed) {
             assert_eq!(now.contains(&listed), is_listed, "{decision}: {now:?}");
-            let others = |list: &[Value]| list.iter().filter(|one| **one != listed).cloned().collect::<Vec<_>>();
-            assert_eq!(others(now), others(before), "{decision}: other devices of the mailbox are left alone");
+            let others =
+                |list: &[Value]| list.iter().filter(|one| **one != listed).cloned().collect::<Vec<_>>();
+            assert_eq!(
+                others(now),
+                others(before),
+                "{decision}: other devices of the mailbox are left alone"
+            );
         }
     }
     assert_eq!(changes(&peer), 3);
@@ -109,7 +112,8 @@ fn a_connection_that_only_reads_refuses_and_exchange_hears_nothing() {
     assert_eq!(changes(&peer), 0);
     // Refusals are written behind the answers.
     until("each refusal has its line", || {
-        let refused = audit(&service).into_iter().filter(|line| line["outcome"] == "refused" && line["status"] == 409);
+        let refused =
+            audit(&service).into_iter().filter(|line| line["outcome"] == "refused" && line["status"] == 409);
         (refused.count() == 3).then_some(())
     });
 }

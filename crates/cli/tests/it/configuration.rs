@@ -253,7 +253,8 @@ fn the_page_about_configuration_names_every_key_and_no_other() {
         // The others of a row lie beside the first.
         let folder = names[0].rsplit_once('.').map_or(String::new(), |(folder, _)| format!("{folder}."));
         named.insert(names[0].to_owned());
-        let beside = |name: &&str| if name.contains('.') { (*name).to_owned() } else { format!("{folder}{name}") };
+        let beside =
+            |name: &&str| if name.contains('.') { (*name).to_owned() } else { format!("{folder}{name}") };
         named.extend(names[1..].iter().map(beside));
     }
     let missing: Vec<_> = known.difference(&named).collect();

@@ -105,9 +105,7 @@ impl Examination<'_> {
         let found = lookup_host((target.host.as_str(), target.port)).await;
         let found = found.map_err(|error| super::failure::unreachable(target, error));
         let found = found.map(|addresses| addresses.map(|at| at.ip().to_string()).collect::<Vec<_>>());
-        self.tried(NAME, target, found, |addresses| {
-            format!("{} is {}", target.host, addresses.join(", "))
-        })?;
+        self.tried(NAME, target, found, |addresses| format!("{} is {}", target.host, addresses.join(", ")))?;
         let connected = link.within_bound(target, link::connect(target)).await;
         self.tried(TCP, target, connected, |_| format!("connected to {at}"))?;
         let credentials = match link.credentials(target).await {
@@ -126,8 +124,7 @@ impl Examination<'_> {
         };
         let bound = link.within_bound(target, link.bind(connection, &credentials)).await;
         let user = link.config.authentication.account().username.clone();
-        let mut connection =
-            self.tried(SIGN_IN, target, bound, |_| format!("{user} is let in"))?;
+        let mut connection = self.tried(SIGN_IN, target, bound, |_| format!("{user} is let in"))?;
         let root = RootDse::of(&mut connection).await;
         let root = self.tried(CONTROLLER, target, root, |root| {
             let host = root.host_name.as_deref().unwrap_or("a controller");
@@ -185,7 +182,11 @@ impl Examination<'_> {
             Ok(found) if found.is_empty() => self.step(
                 name,
                 Finding::Failed {
-                    seen: format!("the forest {} knows no class {}", names::dns_name(&root.forest), device::CLASS),
+                    seen: format!(
+                        "the forest {} knows no class {}",
+                        names::dns_name(&root.forest),
+                        device::CLASS
+                    ),
                     cure: "Name a domain controller of the forest in which Exchange is installed.".into(),
                 },
             ),
@@ -247,7 +248,9 @@ impl Examination<'_> {
                 step,
                 Finding::Warned {
                     seen: "no device can be seen".into(),
-                    cure: format!("If the domain has none yet, all is well. Else let the account read them:\n{grant}"),
+                    cure: format!(
+                        "If the domain has none yet, all is well. Else let the account read them:\n{grant}"
+                    ),
                 },
             ),
             first => {

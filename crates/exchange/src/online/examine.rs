@@ -60,7 +60,8 @@ struct Way {
 }
 
 const SIGN_IN: Way = Way { name: "Sign-in name", tcp: "Sign-in TCP", tls: "Sign-in TLS" };
-const INTERFACE: Way = Way { name: "Exchange Online name", tcp: "Exchange Online TCP", tls: "Exchange Online TLS" };
+const INTERFACE: Way =
+    Way { name: "Exchange Online name", tcp: "Exchange Online TCP", tls: "Exchange Online TLS" };
 
 /// Tries the connection step by step.
 pub(super) async fn examine(api: &Api, report: &mut dyn Report) {
@@ -227,7 +228,9 @@ impl Examination<'_> {
 
     fn roles(&mut self, token: &Token) {
         let finding = match &token.roles {
-            None => Finding::Skipped("not known: the token's form cannot be read; the cmdlets will tell".into()),
+            None => {
+                Finding::Skipped("not known: the token's form cannot be read; the cmdlets will tell".into())
+            }
             Some(roles) if roles.iter().any(|role| role.starts_with(PERMISSION)) => {
                 Finding::Passed(roles.join(", "))
             }
@@ -274,12 +277,15 @@ impl Examination<'_> {
 }
 
 /// Where the commands are that give all that is needed.
-const COMMANDS: &str = "The commands that give it are printed by exconn doctor with --rights. A change takes up to an hour.";
+const COMMANDS: &str =
+    "The commands that give it are printed by exconn doctor with --rights. A change takes up to an hour.";
 
 /// What a sign-in that failed means for an application, which has no user and no password.
 fn seen_of_sign_in(error: &ExchangeError) -> String {
     match error {
-        ExchangeError::CredentialsRefused { endpoint } => format!("{endpoint} refused the application's secret"),
+        ExchangeError::CredentialsRefused { endpoint } => {
+            format!("{endpoint} refused the application's secret")
+        }
         ExchangeError::CredentialsHeld { endpoint, until } => {
             format!("{endpoint} refused this secret; it is not tried again before {until} unless it changes")
         }

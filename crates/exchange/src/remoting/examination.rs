@@ -177,10 +177,14 @@ impl Server<'_> {
 
     /// What to configure, or to switch on, so that both sides know one way to sign in.
     fn scheme_cure(&self, offered: &[String]) -> String {
-        let known = [("Kerberos", "kerberos"), ("Negotiate", "negotiate"), ("NTLM", "ntlm"), ("Basic", "basic")];
+        let known =
+            [("Kerberos", "kerberos"), ("Negotiate", "negotiate"), ("NTLM", "ntlm"), ("Basic", "basic")];
         let is_offered = |scheme: &str| offered.iter().any(|offer| offer.eq_ignore_ascii_case(scheme));
-        let instead: Vec<_> =
-            known.iter().filter(|(scheme, _)| is_offered(scheme)).map(|(_, key)| format!("\"{key}\"")).collect();
+        let instead: Vec<_> = known
+            .iter()
+            .filter(|(scheme, _)| is_offered(scheme))
+            .map(|(_, key)| format!("\"{key}\""))
+            .collect();
         let switch = match &self.runspaces.config.authentication {
             Authentication::Basic(_) => "-BasicAuthentication",
             Authentication::Kerberos(_) | Authentication::Negotiate(_) | Authentication::Ntlm(_) => {
@@ -342,7 +346,10 @@ impl Server<'_> {
                 Err(setback) => {
                     let cure = format!("Examine again. If it comes back: {EVENT_LOG}");
                     self.failed(need.cmdlet, Trouble::new(setback.error, cure));
-                    self.tell(ORGANISATION, Finding::Skipped(format!("not tried, because of: {}", need.cmdlet)));
+                    self.tell(
+                        ORGANISATION,
+                        Finding::Skipped(format!("not tried, because of: {}", need.cmdlet)),
+                    );
                     return lease.end().await;
                 }
             };

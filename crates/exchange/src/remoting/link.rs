@@ -53,11 +53,7 @@ struct Secrets {
 }
 
 impl Link {
-    pub(super) fn new(
-        target: Target,
-        config: &RemotingConfig,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(super) fn new(target: Target, config: &RemotingConfig, clock: Arc<dyn Clock>) -> Self {
         Self {
             service: config.service_principal.clone().unwrap_or_else(|| format!("HTTP/{}", target.host)),
             target,

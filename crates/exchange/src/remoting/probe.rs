@@ -40,7 +40,9 @@ impl Trouble {
 pub(super) async fn addresses(target: &Target, bound: Duration) -> Result<Vec<SocketAddr>, Trouble> {
     let host = &target.host;
     let cure = || {
-        format!("Correct the server's name in the address, or make {host} known to this machine's name service.")
+        format!(
+            "Correct the server's name in the address, or make {host} known to this machine's name service."
+        )
     };
     let found = match timeout(bound, lookup_host((host.as_str(), target.port))).await {
         Ok(found) => found.map_err(|error| Trouble::new(error, cure()))?,

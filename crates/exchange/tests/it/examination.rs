@@ -134,7 +134,11 @@ async fn certificates_are_told_with_their_names_and_days() {
             "ex01.contoso.com",
             "127.0.0.1",
         ),
-        (examined(&trusting(&authority.peer("127.0.0.1", true), &authority)).await, "expired on 2020", "Enable-ExchangeCertificate"),
+        (
+            examined(&trusting(&authority.peer("127.0.0.1", true), &authority)).await,
+            "expired on 2020",
+            "Enable-ExchangeCertificate",
+        ),
     ] {
         let found = failure(&steps, "TLS");
         assert!(found.0.contains(seen) && found.1.contains(cure), "{found:?}");

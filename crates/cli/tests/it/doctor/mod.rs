@@ -137,7 +137,8 @@ fn closed() -> String {
 
 #[test]
 fn every_section_of_the_page_is_of_a_set_up() {
-    let setups = [include_str!("online.rs"), include_str!("premises.rs"), include_str!("servers.rs")].concat();
+    let setups =
+        [include_str!("online.rs"), include_str!("premises.rs"), include_str!("servers.rs")].concat();
     for heading in page::headings() {
         assert!(setups.contains(&format!("\"{heading}\"")), "nothing shows '{heading}'");
     }
@@ -148,7 +149,8 @@ fn a_configuration_without_an_organisation_fails_and_a_wrong_name_is_refused() {
     let setup = Setup::new();
     let config = setup.configured("");
     let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_exconn")).arg("doctor").args(arguments).output().unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_exconn")).arg("doctor").args(arguments).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.code().unwrap(), text + &String::from_utf8_lossy(&output.stderr))
     };

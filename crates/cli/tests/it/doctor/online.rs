@@ -32,8 +32,18 @@ fn setup(url: &str) -> (Setup, String) {
 fn exchange_online() {
     for (options, heading, step, cure) in [
         (&[][..], "A healthy Exchange Online", None, ""),
-        (&["--role", "none"], "An application without a role", Some("Get-OrganizationConfig"), "Grant the application the permission Exchange.ManageAsApp, and give its service principal the role \"View-Only Configuration\" in Exchange Online. The commands that give it are printed by exconn doctor with --rights. A change takes up to an hour."),
-        (&["--role", "application-only"], "An application with the permission alone", Some("Get-OrganizationConfig"), "Get-ManagementRole -Cmdlet Get-OrganizationConfig"),
+        (
+            &["--role", "none"],
+            "An application without a role",
+            Some("Get-OrganizationConfig"),
+            "Grant the application the permission Exchange.ManageAsApp, and give its service principal the role \"View-Only Configuration\" in Exchange Online. The commands that give it are printed by exconn doctor with --rights. A change takes up to an hour.",
+        ),
+        (
+            &["--role", "application-only"],
+            "An application with the permission alone",
+            Some("Get-OrganizationConfig"),
+            "Get-ManagementRole -Cmdlet Get-OrganizationConfig",
+        ),
         (&["--client-secret", "another"], "A wrong secret", Some("Token"), NEW_SECRET),
     ] {
         let peer = OnlinePeer::start(&[options, &["--count", "3"]].concat());

@@ -69,8 +69,11 @@ fn on_premises() {
     );
 
     let basic = without_directory(&entry) + "authentication = \"basic\"\n";
-    setup.examine(&basic).fails("A scheme that Exchange does not offer", "Authentication",
-        "Get-PowerShellVirtualDirectory | Set-PowerShellVirtualDirectory -BasicAuthentication $true");
+    setup.examine(&basic).fails(
+        "A scheme that Exchange does not offer",
+        "Authentication",
+        "Get-PowerShellVirtualDirectory | Set-PowerShellVirtualDirectory -BasicAuthentication $true",
+    );
 
     let wrong_path = without_directory(&entry).replace("/PowerShell/", "/owa/");
     setup.examine(&wrong_path).fails("An address that is not Exchange's", "Endpoint",
@@ -113,27 +116,45 @@ fn on_premises() {
 
     domain.add_user("svc-expired", Domain::PASSWORD);
     domain.demand_new_password("svc-expired");
-    setup.examine(&as_user("svc-expired")).fails("A password that has expired", "Authentication",
-        "Set-ADAccountPassword -Identity 'svc-expired' -Reset");
+    setup.examine(&as_user("svc-expired")).fails(
+        "A password that has expired",
+        "Authentication",
+        "Set-ADAccountPassword -Identity 'svc-expired' -Reset",
+    );
 
     domain.add_user("svc-disabled", Domain::PASSWORD);
     domain.disable_account("svc-disabled");
-    setup.examine(&as_user("svc-disabled")).fails("An account that is disabled", "Authentication",
-        "Enable-ADAccount -Identity 'svc-disabled'");
+    setup.examine(&as_user("svc-disabled")).fails(
+        "An account that is disabled",
+        "Authentication",
+        "Enable-ADAccount -Identity 'svc-disabled'",
+    );
 
     domain.lock_accounts_after(9);
     let before = wrong_passwords(domain, Domain::USER);
     setup.file("contoso.password", "wrong-secret");
     setup.examine(&entry).fails("A wrong password", "Authentication",
         "Correct the user name svc-exconn@CONTOSO.COM in the configuration, or write the right password into /etc/exconn/contoso.password.");
-    assert_eq!(wrong_passwords(domain, Domain::USER), before + 1, "it is tried once, for Exchange and the directory");
+    assert_eq!(
+        wrong_passwords(domain, Domain::USER),
+        before + 1,
+        "it is tried once, for Exchange and the directory"
+    );
     setup.file("contoso.password", Domain::PASSWORD);
 }
 
 /// The document for programs says what the text says.
 fn same_as_json(setup: &Setup, entry: &str, text: &str) {
     let mut exconn = Command::new(env!("CARGO_BIN_EXE_exconn"));
-    exconn.args(["doctor", "--output", "json", "--config", &setup.configured(entry), "--connection", "contoso"]);
+    exconn.args([
+        "doctor",
+        "--output",
+        "json",
+        "--config",
+        &setup.configured(entry),
+        "--connection",
+        "contoso",
+    ]);
     let examined = setup.run(exconn);
     let document: Value = serde_json::from_str(&examined.text).unwrap();
     assert_eq!((examined.code, &document["passed"]), (0, &true.into()));

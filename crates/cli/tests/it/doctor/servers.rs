@@ -65,9 +65,27 @@ impl Authority {
 fn certificates() {
     let authority = Authority::new();
     for (heading, name, is_expired, is_known, cure) in [
-        ("A certificate of an unknown issuer", "127.0.0.1", false, false, "Write the certificate of the authority that issued the certificate of ex01.contoso.com into a file, in PEM, and name the file in ca_file. If it is a public authority, let ex01.contoso.com send the certificates in between."),
-        ("A certificate that has expired", "127.0.0.1", true, true, "Enable-ExchangeCertificate -Thumbprint THUMBPRINT -Services IIS"),
-        ("A certificate for another name", "mail.contoso.com", false, true, "Use a name that stands in the certificate in the address, or give the server one for ex01.contoso.com."),
+        (
+            "A certificate of an unknown issuer",
+            "127.0.0.1",
+            false,
+            false,
+            "Write the certificate of the authority that issued the certificate of ex01.contoso.com into a file, in PEM, and name the file in ca_file. If it is a public authority, let ex01.contoso.com send the certificates in between.",
+        ),
+        (
+            "A certificate that has expired",
+            "127.0.0.1",
+            true,
+            true,
+            "Enable-ExchangeCertificate -Thumbprint THUMBPRINT -Services IIS",
+        ),
+        (
+            "A certificate for another name",
+            "mail.contoso.com",
+            false,
+            true,
+            "Use a name that stands in the certificate in the address, or give the server one for ex01.contoso.com.",
+        ),
     ] {
         let mut setup = Setup::new();
         let pem = setup.file("server.pem", &authority.issue(name, is_expired));
@@ -91,8 +109,11 @@ fn a_limited_account() {
     let entry = entry(&setup, peer.url(), "").replace(r"CONTOSO\svc-exconn", "svc");
     setup.alias("'svc'", r"'CONTOSO\svc-exconn'");
     let examined = setup.examine(&entry);
-    examined.fails("An account that lacks a cmdlet", "Get-MobileDeviceStatistics",
-        "Get-ManagementRole -Cmdlet Get-MobileDeviceStatistics -CmdletParameters Mailbox");
+    examined.fails(
+        "An account that lacks a cmdlet",
+        "Get-MobileDeviceStatistics",
+        "Get-ManagementRole -Cmdlet Get-MobileDeviceStatistics -CmdletParameters Mailbox",
+    );
 
     // The service tells the same of it.
     let service = Service::start(&setup.path("exconn.toml"), &setup.path("data"), &[]);

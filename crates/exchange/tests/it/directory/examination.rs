@@ -117,7 +117,9 @@ async fn it_ends_at_the_step_that_the_others_build_on() {
         ..DomainOptions::default()
     });
     expired.run();
-    assert!(failed(&examine(&Reader::of(&expired)).await, "Directory TLS").1.contains("Renew the certificate"));
+    assert!(
+        failed(&examine(&Reader::of(&expired)).await, "Directory TLS").1.contains("Renew the certificate")
+    );
     let stranger = Reader::with(&domain, |config| {
         config.roots = Roots { system: false, file: Some(expired.authority_file()) };
     });
