@@ -137,7 +137,7 @@ pub(crate) fn child(arguments: &[String]) -> Result<(), String> {
     };
     let account = Account::new(user, password);
     let config = DirectoryConfig::new(vec![url.clone()], DirectoryAuthentication::Simple(account));
-    let directory = DirectoryExchange::new(config, Arc::new(Nothing), Arc::new(System), Arc::new(System));
+    let directory = DirectoryExchange::new(config, Arc::new(Nothing), Arc::default(), Arc::new(System));
     let directory = directory.map_err(|error| error.to_string())?;
     let scope = match rest {
         [cookie] => {

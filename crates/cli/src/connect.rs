@@ -43,14 +43,15 @@ fn drive(road: Road) -> Result<Arc<dyn Exchange>, String> {
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     match road {
         Road::Online(online) => {
-            let online = OnlineExchange::new(online, entropy, clock).map_err(|error| error.to_string())?;
+            let online = OnlineExchange::new(*online, entropy, clock).map_err(|error| error.to_string())?;
             Ok(Arc::new(online))
         }
         Road::Remoting(remoting, directory) => {
-            let remoting = RemotingExchange::new(remoting, entropy.clone(), clock.clone())
+            let remoting = RemotingExchange::new(*remoting, entropy, clock.clone())
                 .map_err(|error| error.to_string())?;
             let Some(directory) = directory else { return Ok(Arc::new(remoting)) };
-            let directory = DirectoryExchange::new(*directory, Arc::new(remoting), entropy, clock)
+            let sign_ins = remoting.sign_ins();
+            let directory = DirectoryExchange::new(*directory, Arc::new(remoting), sign_ins, clock)
                 .map_err(|error| error.to_string())?;
             Ok(Arc::new(directory))
         }

@@ -1,12 +1,11 @@
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf};
 
 use exconn_model::Timestamp;
 use secrecy::SecretString;
 
-use crate::{SecretError, SecretFile, secret::RefusedSecret};
+use crate::{SecretError, SecretFile};
 
-/// A user and where the password is. The password itself is read at use and not kept. Clones are the same account: a password
-/// that was refused to one is not tried by another, since the domain counts wrong passwords wherever they are tried.
+/// A user and where the password is. The password itself is read at use and not kept.
 #[derive(Clone)]
 pub struct Account {
     /// User as the server knows it, for instance `CONTOSO\svc-exconn`. May be empty where there is no password.
@@ -15,7 +14,6 @@ pub struct Account {
     /// machine has: a credential cache, or a keytab that `KRB5_CLIENT_KTNAME` names. Only a build with the feature `gssapi`
     /// can.
     pub password_file: Option<PathBuf>,
-    pub(crate) refused: Arc<RefusedSecret>,
 }
 
 impl fmt::Debug for Account {
@@ -32,7 +30,7 @@ impl Account {
 
     /// A user whom this machine's Kerberos knows, or nobody if the name is empty: see [`Account::password_file`].
     pub fn without_password(username: impl Into<String>) -> Self {
-        Self { username: username.into(), password_file: None, refused: Arc::default() }
+        Self { username: username.into(), password_file: None }
     }
 
     /// The file of the password.

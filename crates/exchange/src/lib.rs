@@ -18,6 +18,7 @@ mod seam;
 mod secret;
 mod security;
 mod shorten;
+mod sign_ins;
 mod tls;
 
 pub use account::Account;
@@ -27,4 +28,5 @@ pub use report::{Finding, Report, Step};
 pub use seam::{DeviceAddress, DeviceListing, DeviceScope, Exchange};
 pub use secret::{SecretError, SecretFile};
 pub use security::KerberosConfig;
+pub use sign_ins::SignIns;
 pub use tls::{Roots, RootsError};

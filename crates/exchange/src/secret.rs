@@ -1,8 +1,10 @@
 use std::{
+    collections::VecDeque,
+    fmt,
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -81,34 +83,84 @@ pub enum SecretError {
     Form,
 }
 
-/// Remembers a secret that was refused, so that it is tried once an hour and no more until it changes: each further try
-/// would count towards locking the account out.
-#[derive(Debug, Default)]
-pub(crate) struct RefusedSecret(Mutex<Option<([u8; 32], Timestamp)>>);
+/// Most secrets that are remembered: somebody who looks for the right one writes a few.
+const MOST_TRIED: usize = 16;
 
-impl RefusedSecret {
-    /// When this secret may be tried again, if that is later than now.
-    pub(crate) fn held_until(&self, secret: &SecretString, now: Timestamp) -> Option<Timestamp> {
-        let refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (digest, at) = (*refused)?;
-        let until = at.after(REFUSED_FOR);
-        (digest == digest_of(secret) && at <= now && now < until).then_some(until)
-    }
+/// Remembers what came of secrets, so that one that was refused is tried once an hour and no more: each further try would
+/// count towards locking the account out.
+#[derive(Default)]
+pub(crate) struct TriedSecrets(Mutex<VecDeque<Tried>>);
 
-    /// The server refused this secret now.
-    pub(crate) fn refused(&self, secret: &SecretString, now: Timestamp) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((digest_of(secret), now));
-    }
+struct Tried {
+    digest: [u8; 32],
+    /// Who refused it, and when; `None` if it was accepted.
+    refused: Option<(String, Timestamp)>,
+}
 
-    /// The server accepted a secret.
-    pub(crate) fn accepted(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+/// A secret that is to be left alone.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Who refused it.
+    pub(crate) by: String,
+    /// The next try.
+    pub(crate) until: Timestamp,
+}
+
+// A digest would let whoever reads it guess passwords at leisure.
+impl fmt::Debug for TriedSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TriedSecrets").finish_non_exhaustive()
     }
 }
 
-fn digest_of(secret: &SecretString) -> [u8; 32] {
+impl TriedSecrets {
+    /// Whether this secret of this account is to be left alone now.
+    pub(crate) fn held(&self, account: &str, secret: &SecretString, now: Timestamp) -> Option<Held> {
+        let digest = digest_of(account, secret);
+        let mut tried = self.tried();
+        let (by, at) = tried.iter_mut().find(|one| one.digest == digest)?.refused.as_mut()?;
+        // A clock that goes back, if only by a moment, makes no try come sooner, and none wait for longer than an hour more.
+        *at = now.min(*at);
+        let until = at.after(REFUSED_FOR);
+        (now < until).then(|| Held { by: by.clone(), until })
+    }
+
+    /// Whether this secret of this account was accepted when it was tried last.
+    pub(crate) fn is_accepted(&self, account: &str, secret: &SecretString) -> bool {
+        let digest = digest_of(account, secret);
+        self.tried().iter().any(|one| one.digest == digest && one.refused.is_none())
+    }
+
+    /// The server refused this secret now.
+    pub(crate) fn refused(&self, account: &str, secret: &SecretString, by: &str, now: Timestamp) {
+        self.remember(digest_of(account, secret), Some((by.to_owned(), now)));
+    }
+
+    /// The server accepted this secret.
+    pub(crate) fn accepted(&self, account: &str, secret: &SecretString) {
+        self.remember(digest_of(account, secret), None);
+    }
+
+    fn remember(&self, digest: [u8; 32], refused: Option<(String, Timestamp)>) {
+        let mut tried = self.tried();
+        tried.retain(|one| one.digest != digest);
+        tried.truncate(MOST_TRIED - 1);
+        tried.push_front(Tried { digest, refused });
+    }
+
+    fn tried(&self) -> MutexGuard<'_, VecDeque<Tried>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn digest_of(account: &str, secret: &SecretString) -> [u8; 32] {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    digest.update(account.as_bytes());
+    // No secret holds it.
+    digest.update(&[0]);
+    digest.update(secret.expose_secret().as_bytes());
     let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, secret.expose_secret().as_bytes()).as_ref());
+    out.copy_from_slice(digest.finish().as_ref());
     out
 }
 
@@ -157,17 +209,44 @@ mod tests {
 
     #[test]
     fn a_refused_secret_rests_an_hour_unless_it_changes() {
-        let (refused, now) = (RefusedSecret::default(), Timestamp::from_unix_seconds(1_800_000_000));
+        let (refused, now) = (TriedSecrets::default(), Timestamp::from_unix_seconds(1_800_000_000));
         let (old, new) = (SecretString::from("old"), SecretString::from("new"));
-        assert_eq!(refused.held_until(&old, now), None);
-        refused.refused(&old, now);
+        let held = |secret, at| refused.held("svc", secret, at).map(|held| held.until);
+        assert_eq!(held(&old, now), None);
+        refused.refused("svc", &old, "kdc", now);
         let until = now.after(REFUSED_FOR);
-        assert_eq!(refused.held_until(&old, now), Some(until));
-        assert_eq!(refused.held_until(&old, until.before(Duration::from_secs(1))), Some(until));
-        assert_eq!(refused.held_until(&old, until), None);
-        assert_eq!(refused.held_until(&new, now), None);
-        assert_eq!(refused.held_until(&old, now.before(Duration::from_secs(1))), None, "the clock went back");
-        refused.accepted();
-        assert_eq!(refused.held_until(&old, now), None);
+        assert_eq!(held(&old, now), Some(until));
+        assert_eq!(held(&old, until.before(Duration::from_secs(1))), Some(until));
+        assert_eq!(held(&old, until), None);
+        assert_eq!(held(&new, now), None);
+        refused.accepted("svc", &new);
+        assert_eq!(held(&old, now), Some(until), "another one is right, and this one still wrong");
+        assert!(refused.is_accepted("svc", &new) && !refused.is_accepted("svc", &old));
+        refused.accepted("svc", &old);
+        assert_eq!(held(&old, now), None);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_brings_no_second_try_and_no_longer_rest() {
+        let (refused, now) = (TriedSecrets::default(), Timestamp::from_unix_seconds(1_800_000_000));
+        let secret = SecretString::from("old");
+        refused.refused("svc", &secret, "kdc", now);
+        for back in [1, 7200] {
+            let earlier = now.before(Duration::from_secs(back));
+            let until = earlier.after(REFUSED_FOR);
+            assert_eq!(refused.held("svc", &secret, earlier), Some(Held { by: "kdc".into(), until }));
+            assert_eq!(refused.held("svc", &secret, until), None);
+        }
+    }
+
+    #[test]
+    fn refused_secrets_are_few_and_not_shown() {
+        let (refused, now) = (TriedSecrets::default(), Timestamp::from_unix_seconds(1_800_000_000));
+        for number in 0..1000 {
+            refused.refused("svc", &SecretString::from(number.to_string()), "kdc", now);
+        }
+        assert_eq!(refused.tried().len(), MOST_TRIED);
+        assert!(refused.held("svc", &SecretString::from("999"), now).is_some());
+        assert_eq!(format!("{refused:?}"), "TriedSecrets { .. }");
     }
 }

@@ -4,6 +4,8 @@ use exconn_exchange::ExchangeError;
 use exconn_model::{ConnectorStatus, FailureKind, SyncCounts, Timestamp};
 use exconn_store::StoreError;
 
+use crate::schedule::LONGEST_REST;
+
 /// How long an account that was refused is left alone: once an hour is too seldom to lock any account out.
 pub(crate) const REFUSED_PAUSE: Duration = Duration::from_secs(3600);
 
@@ -33,8 +35,10 @@ impl SyncFailure {
     /// Earliest moment of another attempt, if Exchange named one or an account could be locked by trying.
     pub(crate) fn not_before(&self, now: Timestamp) -> Option<Timestamp> {
         match self {
-            Self::Exchange(ExchangeError::Throttled { after }) => Some(now.after(*after)),
-            Self::Exchange(ExchangeError::CredentialsHeld { until, .. }) => Some(*until),
+            Self::Exchange(ExchangeError::Throttled { after }) => Some(now.after((*after).min(LONGEST_REST))),
+            Self::Exchange(ExchangeError::CredentialsHeld { until, .. }) => {
+                Some((*until).min(now.after(LONGEST_REST)))
+            }
             Self::Exchange(
                 ExchangeError::CredentialsRefused { .. }
                 | ExchangeError::PasswordExpired { .. }
@@ -55,8 +59,12 @@ pub(crate) fn status_after(error: &ExchangeError) -> Option<ConnectorStatus> {
     (error.kind() != FailureKind::Throttled).then_some(ConnectorStatus::Disconnected)
 }
 
-/// Whether Exchange, or the directory that lists its devices, let us in before this happened to a listing.
-pub(crate) fn reached(error: &ExchangeError) -> bool {
+/// Whether Exchange, or the directory that lists its devices, let us in before this happened to a listing, which may have
+/// `begun` by then.
+pub(crate) fn reached(error: &ExchangeError, begun: bool) -> bool {
+    if error.kind() == FailureKind::Unreachable {
+        return begun;
+    }
     !matches!(
         error.kind(),
         FailureKind::Tls

@@ -27,6 +27,10 @@ pub enum Next {
 
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// The longest that a run's end lets Exchange be left alone.
+pub(crate) const LONGEST_REST: Duration = Duration::from_secs(3600);
+/// What is further ahead than it can be was told by a clock that has been set back since. By so little it does not matter.
+const SET_BACK: Duration = Duration::from_secs(5 * 60);
 
 /// How long to leave Exchange alone after so many failures in a row: 10 s, doubling up to 15 min.
 pub fn pause_after(failures: u32) -> Duration {
@@ -39,16 +43,23 @@ pub fn pause_after(failures: u32) -> Duration {
 /// Decides from a connector's past alone, so that a restart or another process decides the same.
 ///
 /// A full sync that fails, or is held for a person, does not stop delta syncs: each kind has its own pause. What a refused
-/// account waits for is over when its secret was renewed; the pause after so many failures is not.
+/// account waits for is over when its secret was renewed; the pause after so many failures is not. Nothing is waited for on
+/// the word of a clock that has been set back: what was done after now may be due again at once.
 pub fn next(history: &SyncHistory, intervals: Intervals, secret_renewed: bool, now: Timestamp) -> Next {
     if history.open {
         return Next::RunIsOpen;
     }
-    let full = due(history.last_full, intervals.full, history.last_full_finished, history.full_failures);
-    let delta = history
-        .last_full
-        .map(|_| due(history.last_success, intervals.delta, history.last_finished, history.failures));
-    let not_before = history.not_before.filter(|_| !secret_renewed).unwrap_or(Timestamp::UNSET);
+    let latest_believed = now.after(SET_BACK);
+    let past = |moment: Option<Timestamp>| moment.filter(|at| *at <= latest_believed);
+    let full =
+        due(past(history.last_full), intervals.full, past(history.last_full_finished), history.full_failures);
+    let delta = history.last_full.map(|_| {
+        due(past(history.last_success), intervals.delta, past(history.last_finished), history.failures)
+    });
+    let not_before = history
+        .not_before
+        .filter(|at| !secret_renewed && *at <= latest_believed.after(LONGEST_REST))
+        .unwrap_or(Timestamp::UNSET);
     let (full, delta) = (full.max(not_before), delta.map(|at| at.max(not_before)));
     if full <= now {
         Next::Request(SyncType::Full)
@@ -146,6 +157,27 @@ mod tests {
         let history = SyncHistory { not_before: Some(at(500)), ..synced() };
         assert_eq!(next(&history, INTERVALS, false, at(100)), Next::Wait(at(500)));
         assert_eq!(next(&history, INTERVALS, false, at(500)), Next::Request(SyncType::Delta));
+    }
+
+    #[test]
+    fn nothing_waits_for_a_clock_that_was_set_back() {
+        let year = 365 * 86_400;
+        let ahead = SyncHistory {
+            last_full: Some(at(year)),
+            last_success: Some(at(year)),
+            last_finished: Some(at(year)),
+            last_full_finished: Some(at(year)),
+            ..SyncHistory::default()
+        };
+        assert_eq!(next(&ahead, INTERVALS, false, at(0)), Next::Request(SyncType::Full));
+        let failed = SyncHistory { failures: 9, full_failures: 9, not_before: Some(at(year)), ..ahead };
+        assert_eq!(next(&failed, INTERVALS, false, at(0)), Next::Request(SyncType::Full));
+        let a_little = SyncHistory { last_full: Some(at(2)), last_success: Some(at(2)), ..synced() };
+        assert_eq!(
+            next(&a_little, INTERVALS, false, at(0)),
+            Next::Wait(at(62)),
+            "clocks are corrected every day"
+        );
     }
 
     #[test]

@@ -75,9 +75,11 @@ impl Worker<'_> {
     ) -> Result<SyncCounts, (SyncFailure, SyncCounts)> {
         let nothing = SyncCounts::default();
         let organization = self.observe(lease, observed).await.map_err(|failure| (failure, nothing))?;
-        let Found { counts, cookie, complete } = self.find(lease).await.inspect_err(|(failure, _)| {
+        let mut begun = false;
+        let found = self.find(lease, &mut begun).await;
+        let Found { counts, cookie, complete } = found.inspect_err(|(failure, _)| {
             if let SyncFailure::Exchange(error) = failure
-                && !reached(error)
+                && !reached(error, begun)
             {
                 observed.status = Some(ConnectorStatus::Disconnected);
             }
@@ -128,11 +130,12 @@ impl Worker<'_> {
         }
     }
 
-    /// Stages what the run's listing finds. A delta that has nothing to start from becomes a full sync, visibly.
-    async fn find(&self, lease: &LeasedRun) -> Result<Found, (SyncFailure, SyncCounts)> {
+    /// Stages what the run's listing finds; `begun` says whether it began at all. A delta that has nothing to start from
+    /// becomes a full sync, visibly.
+    async fn find(&self, lease: &LeasedRun, begun: &mut bool) -> Result<Found, (SyncFailure, SyncCounts)> {
         if lease.run.kind == SyncType::Delta {
             if let Some(cookie) = lease.cookie.clone() {
-                match self.list(lease, DeviceScope::ChangedSince(cookie)).await {
+                match self.list(lease, DeviceScope::ChangedSince(cookie), begun).await {
                     Err((SyncFailure::Exchange(ExchangeError::CookieRefused { reason }), _)) => {
                         tracing::info!(connection = self.connection, reason, "the delta becomes a full sync");
                     }
@@ -141,15 +144,22 @@ impl Worker<'_> {
             }
             self.store.widen_run(lease).await.map_err(|error| (error.into(), SyncCounts::default()))?;
         }
-        self.list(lease, DeviceScope::All).await
+        self.list(lease, DeviceScope::All, begun).await
     }
 
     /// Stages a listing from its start to its positive end.
-    async fn list(&self, lease: &LeasedRun, scope: DeviceScope) -> Result<Found, (SyncFailure, SyncCounts)> {
+    async fn list(
+        &self,
+        lease: &LeasedRun,
+        scope: DeviceScope,
+        begun: &mut bool,
+    ) -> Result<Found, (SyncFailure, SyncCounts)> {
+        *begun = false;
         let nothing = SyncCounts::default();
         let complete = scope == DeviceScope::All;
         let listing = self.keeping(lease, nothing, self.exchange.devices(scope)).await;
         let listing = listing.and_then(|listing| Ok(listing?)).map_err(|failure| (failure, nothing))?;
+        *begun = true;
         self.store.begin_stage(lease).await.map_err(|error| (error.into(), nothing))?;
         let (counts, cookie) = self.stage(lease, listing).await?;
         Ok(Found { counts, cookie, complete })

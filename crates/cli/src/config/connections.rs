@@ -82,20 +82,27 @@ pub(crate) struct ConnectionConfig {
 #[derive(Debug)]
 pub(crate) enum Road {
     /// Remote PowerShell, and the directory if there is one.
-    Remoting(RemotingConfig, Option<Box<DirectoryConfig>>),
+    Remoting(Box<RemotingConfig>, Option<Box<DirectoryConfig>>),
     /// Exchange Online's admin interface.
-    Online(OnlineConfig),
+    Online(Box<OnlineConfig>),
 }
 
 impl ConnectionConfig {
-    /// What must stay the same for a deleted connector not to be created again.
+    /// What must stay the same for a deleted connector not to be created again, and for the cookie of the last sync to be
+    /// good: another account may see other devices.
     pub(crate) fn fingerprint(&self) -> String {
         let (address, account) = match &self.road {
             Road::Remoting(remoting, directory) => {
                 let controllers = directory.iter().flat_map(|directory| &directory.urls);
                 let addresses: Vec<_> =
                     std::iter::once(&remoting.url).chain(controllers).map(String::as_str).collect();
-                (addresses.join(" "), remoting.authentication.account().username.clone())
+                let of_remoting = remoting.authentication.account();
+                let of_directory = directory.iter().map(|directory| directory.authentication.account());
+                let accounts: Vec<_> = std::iter::once(of_remoting)
+                    .chain(of_directory)
+                    .map(|account| account.username.as_str())
+                    .collect();
+                (addresses.join(" "), accounts.join(" "))
             }
             Road::Online(online) => (online.tenant_id.to_string(), online.client_id.to_string()),
         };
@@ -117,7 +124,7 @@ impl Reader {
             let statistics = self.statistics(number, 2)?;
             let mut online = self.online(number, statistics.concurrency)?;
             online.read_only = read_only;
-            (Road::Online(online), statistics)
+            (Road::Online(Box::new(online)), statistics)
         } else {
             self.refuse_section(number, "online", "only serviceToService is reached by it")?;
             // One runspace is enough for syncs, and what others use of the account's eighteen is not known here.
@@ -126,11 +133,9 @@ impl Reader {
             remoting.max_runspaces = statistics.concurrency;
             remoting.read_only = read_only;
             let account = remoting.authentication.account();
-            let directory = self
-                .has_section(number, "directory")
-                .then(|| self.directory(number, account).map(Box::new))
-                .transpose()?;
-            (Road::Remoting(remoting, directory), statistics)
+            let directory =
+                self.has_section(number, "directory").then(|| self.directory(number, account)).transpose()?;
+            (Road::Remoting(Box::new(remoting), directory.map(Box::new)), statistics)
         };
         Ok(ConnectionConfig {
             name,
@@ -182,5 +187,31 @@ impl Reader {
                 Err(ConfigError::NotHere { place: given.place.clone(), key: key.to_owned(), reason })
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::load;
+
+    const REMOTING: &str = "[[exchange]]\nname = \"a\"\nserver = \"ex01\"\n[exchange.remoting]\n\
+        url = \"https://ex01/PowerShell/\"\nusername = \"svc\"\npassword_file = \"/p\"\n";
+    const DIRECTORY: &str = "[exchange.directory]\nurl = \"ldaps://dc01\"\n";
+    const ITS_ACCOUNT: &str = "username = \"reader\"\npassword_file = \"/q\"\n";
+
+    fn fingerprint(text: &str) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        load(Some(file.path()), |_| None).unwrap().connections[0].fingerprint()
+    }
+
+    #[test]
+    fn another_road_or_account_is_another_connection() {
+        let remoting = fingerprint(REMOTING);
+        // What earlier versions wrote: a connector that was deleted must not come back with an update.
+        assert_eq!(remoting, "a\nonPremises\nex01\nhttps://ex01/PowerShell/\nsvc");
+        let directory = fingerprint(&[REMOTING, DIRECTORY].concat());
+        let with_account = fingerprint(&[REMOTING, DIRECTORY, ITS_ACCOUNT].concat());
+        assert!(remoting != directory && directory != with_account && remoting != with_account);
     }
 }

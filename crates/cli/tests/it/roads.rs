@@ -154,6 +154,18 @@ fn all_four_types_connect_side_by_side() {
     let device = &service.devices()[0];
     assert!(device["exchangeAccessState"].is_string());
 
+    // When devices last synced is asked of their mailboxes, one after the other.
+    until("some device of each Exchange has told when it last synced", || {
+        let known = |id: &Value| {
+            let path = format!("/exconn/v1/devices/{}", id.as_str().unwrap());
+            let device = service.get(&path);
+            (!device["statistics"]["learnedDateTime"].is_null()).then(|| device["connectorId"].clone())
+        };
+        let devices = service.devices();
+        let told: Vec<_> = devices.iter().filter_map(|device| known(&device["id"])).collect();
+        ["hoster", "dedicated", "online"].iter().all(|alias| told.contains(&found(alias)["id"])).then_some(())
+    });
+
     // The feed: a phone that appears in the directory appears in the API, and Exchange is not asked for it.
     let user = premises.domain.user_dn("user000001");
     premises.domain.modify(&format!(

@@ -21,7 +21,8 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// `more` follows the `[exchange.remoting]` section; the password is `pw`.
+    /// `more` follows the `[exchange.remoting]` section; the password is `pw`. Mailboxes are not
+    /// asked for statistics, so that what a listing says is all that there is.
     pub(crate) fn new(exchange_url: &str, more: &str) -> Self {
         let home = Self { folder: tempfile::tempdir().unwrap() };
         fs::write(home.path("password"), "pw\n").unwrap();
@@ -30,7 +31,8 @@ impl Home {
             format!(
                 "data = {:?}\n\n[throttle]\nmode = \"off\"\n\n[[exchange]]\nname = \"contoso\"\ntype = \"onPremises\"\nserver = \"ex01.contoso.com\"\n\
                  delta_interval = \"24h\"\nfull_interval = \"24h\"\n\n[exchange.remoting]\nurl = {exchange_url:?}\n\
-                 authentication = \"basic\"\nusername = \"svc\"\npassword_file = {:?}\n{more}\n",
+                 authentication = \"basic\"\nusername = \"svc\"\npassword_file = {:?}\n{more}\n\
+                 [exchange.statistics]\nper_hour = 0\n",
                 home.path("data"),
                 home.path("password"),
             ),

@@ -122,7 +122,7 @@ impl Examination<'_> {
                 Err(error) => return self.tried(SIGN_IN, target, Err(error), |()| String::new()),
             }
         };
-        let bound = link.within_bound(target, link.bind(connection, &credentials)).await;
+        let bound = link.bind(connection, credentials).await;
         let user = link.config.authentication.account().username.clone();
         let mut connection = self.tried(SIGN_IN, target, bound, |_| format!("{user} is let in"))?;
         let root = RootDse::of(&mut connection).await;

@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use exconn_model::{AccessDecision, Clock, DeviceStatistics, Entropy, Organization, SyncCookie, Timestamp};
+use exconn_model::{AccessDecision, Clock, DeviceStatistics, Organization, SyncCookie, Timestamp};
 
 use super::{
     changes::{Changes, mark_of_now},
@@ -14,7 +14,7 @@ use super::{
     observation::Observation,
     target::Target,
 };
-use crate::{DeviceAddress, DeviceListing, DeviceScope, Exchange, ExchangeError, Report};
+use crate::{DeviceAddress, DeviceListing, DeviceScope, Exchange, ExchangeError, Report, SignIns};
 
 /// An Exchange organisation whose devices are read from its Active Directory. What the directory does not know or may not
 /// decide goes to Exchange itself.
@@ -34,19 +34,19 @@ impl fmt::Debug for DirectoryExchange {
 
 impl DirectoryExchange {
     /// Connections that are opened when they are used. `exchange` is asked about the organisation, for statistics and for
-    /// decisions about access. Reads the password and the root certificates once, to find out whether it can, and forgets
-    /// them.
+    /// decisions about access; `sign_ins` are those of that connection. Reads the password and the root certificates once, to
+    /// find out whether it can, and forgets them.
     ///
     /// # Errors
     /// If the configuration cannot work.
     pub fn new(
         config: DirectoryConfig,
         exchange: Arc<dyn Exchange>,
-        _entropy: Arc<dyn Entropy>,
+        sign_ins: Arc<SignIns>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, DirectoryConfigError> {
         let targets = config.check()?;
-        let link = Arc::new(Link::new(config, clock.clone()));
+        let link = Arc::new(Link::new(config, sign_ins, clock.clone()));
         Ok(Self { link, targets, exchange, clock, observation: Observation::default() })
     }
 

@@ -19,8 +19,7 @@ use super::{
     target::Target,
 };
 use crate::{
-    ExchangeError,
-    secret::RefusedSecret,
+    ExchangeError, SignIns,
     security::{self, ChannelBinding, Intent, Protection, sasl::Sasl},
     tls,
 };
@@ -32,7 +31,7 @@ const START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) config: DirectoryConfig,
-    refused: Arc<RefusedSecret>,
+    sign_ins: Arc<SignIns>,
     clock: Arc<dyn Clock>,
 }
 
@@ -43,21 +42,18 @@ pub(super) struct Credentials {
 }
 
 impl Link {
-    pub(super) fn new(config: DirectoryConfig, clock: Arc<dyn Clock>) -> Self {
-        Self { refused: config.authentication.account().refused.clone(), config, clock }
+    pub(super) fn new(config: DirectoryConfig, sign_ins: Arc<SignIns>, clock: Arc<dyn Clock>) -> Self {
+        Self { config, sign_ins, clock }
     }
 
     /// Opens a connection: password and root certificates are read, then TCP, TLS, and the bind.
     pub(super) async fn open(self: &Arc<Self>, target: &Target) -> Result<Connection, ExchangeError> {
         let credentials = self.credentials(target).await?;
-        let opening = async {
-            let connection = self.connect(target, &credentials).await?;
-            self.bind(connection, &credentials).await
-        };
-        self.within_bound(target, opening).await
+        let connected = self.within_bound(target, self.connect(target, &credentials)).await?;
+        self.bind(connected, credentials).await
     }
 
-    /// Nothing of an opening may take longer than configured, all of it together neither.
+    /// Neither a connection nor a sign-in may take longer than configured.
     pub(super) async fn within_bound<T>(
         &self,
         target: &Target,
@@ -86,10 +82,7 @@ impl Link {
             path: account.password_file.clone().unwrap_or_default(),
             reason: error.to_string(),
         })?;
-        let held = password.as_ref().and_then(|password| self.refused.held_until(password, self.clock.now()));
-        if let Some(until) = held {
-            return Err(ExchangeError::CredentialsHeld { endpoint: target.endpoint(), until });
-        }
+        self.check_not_held(password.as_ref())?;
         let tls = if target.tls || self.config.start_tls {
             let failed = |reason: String| ExchangeError::Tls { endpoint: target.endpoint(), reason };
             let roots = self.config.roots.load().map_err(|error| failed(error.to_string()))?;
@@ -100,33 +93,41 @@ impl Link {
         Ok(Credentials { password, tls })
     }
 
-    /// Signs in. A password that is refused is remembered, and not tried again for an hour unless it changes.
+    fn check_not_held(&self, password: Option<&SecretString>) -> Result<(), ExchangeError> {
+        self.sign_ins.check(&self.config.authentication.account().username, password, self.clock.now())
+    }
+
+    /// Signs in when it is its turn. A password that is refused is remembered, and not tried again for an hour unless it
+    /// changes.
     pub(super) async fn bind(
-        &self,
+        self: &Arc<Self>,
         (mut connection, binding): Connected,
-        credentials: &Credentials,
+        credentials: Credentials,
     ) -> Result<Connection, ExchangeError> {
-        let bound = self.sign_in(&mut connection, binding, credentials).await;
-        if let Some(password) = &credentials.password {
-            match &bound {
-                Ok(()) => self.refused.accepted(),
-                Err(ExchangeError::CredentialsRefused { .. }) => {
-                    self.refused.refused(password, self.clock.now());
-                }
-                Err(_) => {}
-            }
-        }
-        bound.map(|()| connection)
+        let (link, target) = (self.clone(), connection.target.clone());
+        // By itself: what comes of a password is to be remembered, also if nobody waits for it any more.
+        let binding = tokio::spawn(async move {
+            let _turn = link.sign_ins.turn().await;
+            let password = credentials.password.as_ref();
+            link.check_not_held(password)?;
+            let target = connection.target.clone();
+            let bound = link.sign_in(&mut connection, binding, password);
+            let bound = link.within_bound(&target, bound).await;
+            let username = &link.config.authentication.account().username;
+            link.sign_ins.tried(username, password, &bound, link.clock.now());
+            bound.map(|()| connection)
+        });
+        binding.await.map_err(|error| failure::unreachable(&target, error))?
     }
 
     async fn sign_in(
         &self,
         connection: &mut Connection,
         binding: Option<ChannelBinding>,
-        credentials: &Credentials,
+        password: Option<&SecretString>,
     ) -> Result<(), ExchangeError> {
         let account = self.config.authentication.account();
-        let (username, password) = (account.username.clone(), credentials.password.clone());
+        let (username, password) = (account.username.clone(), password.cloned());
         let Some((sasl, mechanism)) = self.config.authentication.sasl() else {
             let password = password.ok_or_else(|| ExchangeError::PasswordUnavailable {
                 path: PathBuf::new(),

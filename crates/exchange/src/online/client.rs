@@ -39,8 +39,7 @@ pub(super) struct Client {
     idle: Mutex<Vec<Connection>>,
 }
 
-/// A request, apart from where it goes.
-#[derive(Debug)]
+/// A request, apart from where it goes. Its body may hold a secret, so it cannot be shown.
 pub(super) struct Post {
     pub(super) path: PathAndQuery,
     pub(super) headers: HeaderMap,
@@ -51,8 +50,7 @@ pub(super) struct Post {
     pub(super) most: usize,
 }
 
-/// A complete answer without its compression.
-#[derive(Debug)]
+/// A complete answer without its compression. Its body may hold a token, so it cannot be shown.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,

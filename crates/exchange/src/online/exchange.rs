@@ -82,11 +82,12 @@ impl Exchange for OnlineExchange {
     }
 
     async fn devices(&self, scope: DeviceScope) -> Result<Box<dyn DeviceListing>, ExchangeError> {
-        let cookie: SyncCookie = first_sync_cookie::of_listing_begun(self.api.clock.now());
+        let now = self.api.clock.now();
+        let cookie: SyncCookie = first_sync_cookie::of_listing_begun(now);
         let invocation = match scope {
             DeviceScope::All => get_mobile_device(None),
             DeviceScope::ChangedSince(cookie) => {
-                get_mobile_device(Some(first_sync_cookie::first_sync_since(&cookie)?))
+                get_mobile_device(Some(first_sync_cookie::first_sync_since(&cookie, now)?))
             }
         };
         let pages = Pages::new(self.api.clone(), invocation, self.config.page_size);

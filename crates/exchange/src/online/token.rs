@@ -15,7 +15,7 @@ use super::{
     config::ClientCredential,
     token_answer::{self, MAX_TOKEN_ANSWER, SignInRefusal},
 };
-use crate::{ExchangeError, secret::RefusedSecret};
+use crate::{ExchangeError, secret::TriedSecrets};
 
 /// A token is not used in the last part of its life: at most so long.
 const RENEWAL: Duration = Duration::from_secs(300);
@@ -39,7 +39,7 @@ pub(super) struct Tokens {
     pub(super) application: Uuid,
     scope: String,
     pub(super) credential: ClientCredential,
-    refused: RefusedSecret,
+    refused: TriedSecrets,
     kept: Mutex<Option<Token>>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -66,7 +66,7 @@ impl Tokens {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        let (refused, kept) = (RefusedSecret::default(), Mutex::default());
+        let (refused, kept) = (TriedSecrets::default(), Mutex::default());
         Self { client, tenant, application, scope, credential, refused, kept, clock, entropy }
     }
 
@@ -96,8 +96,9 @@ impl Tokens {
         let secret = match &proof {
             Proof::Secret(secret) | Proof::Assertion { key: secret, .. } => secret,
         };
-        if let Some(until) = self.refused.held_until(secret, now) {
-            return Err(ExchangeError::CredentialsHeld { endpoint: self.client.origin.endpoint(), until });
+        let application = self.application.to_string();
+        if let Some(held) = self.refused.held(&application, secret, now) {
+            return Err(ExchangeError::CredentialsHeld { endpoint: held.by, until: held.until });
         }
         let mut headers = HeaderMap::new();
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -109,7 +110,7 @@ impl Tokens {
         let answer = self.client.post(post).await?;
         match token_answer::read(&answer, now) {
             Ok(granted) => {
-                self.refused.accepted();
+                self.refused.accepted(&application, secret);
                 let early = RENEWAL.min(granted.lifetime / 4);
                 Ok(Token {
                     authorization: granted.authorization,
@@ -119,7 +120,7 @@ impl Tokens {
             }
             Err(refusal) => {
                 if refusal == SignInRefusal::Secret {
-                    self.refused.refused(secret, now);
+                    self.refused.refused(&application, secret, &self.client.origin.endpoint(), now);
                 }
                 Err(hide(refusal, secret).into_error(&self.client))
             }

@@ -110,6 +110,13 @@ impl Connection {
         envelope: Bytes,
         cookies: Option<HeaderValue>,
     ) -> Result<(Self, Answer), ExchangeError> {
+        let mut _turn = None;
+        if let Identification::Basic { password, .. } = &self.identification {
+            if !link.is_accepted(password) {
+                _turn = Some(link.sign_ins.turn().await);
+            }
+            link.check_not_held(Some(password))?;
+        }
         match timeout(link.request_timeout, self.exchange(link, envelope, cookies)).await {
             Ok(answer) => answer.map(|answer| (self, answer)),
             Err(_) => Err(link.unreachable(&format_args!("no answer within {:?}", link.request_timeout))),
@@ -149,11 +156,15 @@ impl Connection {
         let is_refused = answer.status == StatusCode::UNAUTHORIZED;
         match &mut self.identification {
             Identification::Basic { password, .. } if is_refused => {
-                link.refused.refused(password, link.clock.now());
+                let endpoint = link.target.endpoint();
+                link.tried::<()>(Some(password), &Err(ExchangeError::CredentialsRefused { endpoint }));
                 Ok(answer)
             }
-            Identification::Basic { .. } => {
-                link.refused.accepted();
+            Identification::Basic { password, .. } => {
+                // Anything else may come from in front of whoever looks at passwords.
+                if answer.status == StatusCode::OK {
+                    link.tried(Some(password), &Ok(()));
+                }
                 Ok(answer)
             }
             _ if is_refused => Err(ExchangeError::TicketRefused {

@@ -14,13 +14,14 @@ use super::{
     servers::Servers,
 };
 use crate::{
-    DeviceAddress, DeviceListing, DeviceScope, Exchange, ExchangeError, Report, first_sync_cookie,
+    DeviceAddress, DeviceListing, DeviceScope, Exchange, ExchangeError, Report, SignIns, first_sync_cookie,
     rows::{DeviceMapper, Ignored, Named, StatisticsMapper, organization},
 };
 
 /// An Exchange organisation behind remote PowerShell.
 pub struct RemotingExchange {
     runspaces: Arc<Runspaces>,
+    sign_ins: Arc<SignIns>,
 }
 
 impl fmt::Debug for RemotingExchange {
@@ -41,10 +42,17 @@ impl RemotingExchange {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
         let targets = config.check_all()?;
-        let link = |target| Arc::new(Link::new(target, &config, clock.clone()));
+        // One for all servers: they ask the same domain, which counts wrong passwords wherever they are tried.
+        let sign_ins = Arc::new(SignIns::default());
+        let link = |target| Arc::new(Link::new(target, &config, clock.clone(), sign_ins.clone()));
         let links = targets.into_iter().map(link).collect();
         let runspaces = Runspaces::new(Servers::new(links), config, entropy, clock);
-        Ok(Self { runspaces })
+        Ok(Self { runspaces, sign_ins })
+    }
+
+    /// The sign-ins of this connection, to be shared with whatever else signs in with its account.
+    pub fn sign_ins(&self) -> Arc<SignIns> {
+        self.sign_ins.clone()
     }
 }
 
@@ -57,7 +65,9 @@ impl Exchange for RemotingExchange {
     async fn devices(&self, scope: DeviceScope) -> Result<Box<dyn DeviceListing>, ExchangeError> {
         let first_sync_since = match scope {
             DeviceScope::All => None,
-            DeviceScope::ChangedSince(cookie) => Some(first_sync_cookie::first_sync_since(&cookie)?),
+            DeviceScope::ChangedSince(cookie) => {
+                Some(first_sync_cookie::first_sync_since(&cookie, self.runspaces.clock.now())?)
+            }
         };
         let lease = self.runspaces.lease().await?;
         let cookie = first_sync_cookie::of_listing_begun(self.runspaces.clock.now());

@@ -10,7 +10,6 @@ use secrecy::SecretString;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
-    sync::Mutex,
     task::JoinHandle,
     time::timeout,
 };
@@ -24,8 +23,7 @@ use super::{
     target::Target,
 };
 use crate::{
-    ExchangeError, KerberosConfig, SecretError,
-    secret::RefusedSecret,
+    ExchangeError, KerberosConfig, SecretError, SignIns,
     security::{ChannelBinding, Credentials, Intent, Protection},
     tls,
 };
@@ -36,11 +34,9 @@ pub(super) struct Link {
     pub(super) target: Target,
     pub(super) request_timeout: Duration,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) refused: Arc<RefusedSecret>,
+    pub(super) sign_ins: Arc<SignIns>,
     connect_timeout: Duration,
     authentication: Authentication,
-    /// One at a time, so that a wrong password is tried once, however many connections are wanted at once.
-    sign_ins: Mutex<()>,
     service: String,
     kerberos: KerberosConfig,
     roots: tls::Roots,
@@ -53,16 +49,20 @@ struct Secrets {
 }
 
 impl Link {
-    pub(super) fn new(target: Target, config: &RemotingConfig, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        target: Target,
+        config: &RemotingConfig,
+        clock: Arc<dyn Clock>,
+        sign_ins: Arc<SignIns>,
+    ) -> Self {
         Self {
             service: config.service_principal.clone().unwrap_or_else(|| format!("HTTP/{}", target.host)),
             target,
             request_timeout: config.request_timeout,
             clock,
-            refused: config.authentication.account().refused.clone(),
+            sign_ins,
             connect_timeout: config.connect_timeout,
             authentication: config.authentication.clone(),
-            sign_ins: Mutex::new(()),
             kerberos: config.kerberos.clone(),
             roots: config.roots.clone(),
         }
@@ -92,7 +92,10 @@ impl Link {
                 );
             }
         };
-        self.identify(wire, password, binding).await
+        // By itself: what comes of a password is to be remembered, also if nobody waits for it any more.
+        let link = self.clone();
+        let identifying = tokio::spawn(async move { link.identify(wire, password, binding).await });
+        identifying.await.map_err(|error| self.unreachable(&error))?
     }
 
     async fn identify(
@@ -109,7 +112,7 @@ impl Link {
                 .map_err(|error: SecretError| self.no_password(error))?;
             return Ok(Connection::new(wire, Identification::Basic { header, password }));
         };
-        let _turn = self.sign_ins.lock().await;
+        let _turn = self.sign_ins.turn().await;
         self.check_not_held(password.as_ref())?;
         let intent = Intent {
             mechanism: scheme.mechanism,
@@ -129,15 +132,7 @@ impl Link {
             Ok(result) => result,
             Err(_) => Err(self.unreachable(&format_args!("no sign-in within {:?}", self.request_timeout))),
         };
-        if let Some(password) = &password {
-            match &connection {
-                Ok(_) => self.refused.accepted(),
-                Err(ExchangeError::CredentialsRefused { .. }) => {
-                    self.refused.refused(password, self.clock.now());
-                }
-                Err(_) => {}
-            }
-        }
+        self.tried(password.as_ref(), &connection);
         connection
     }
 
@@ -175,11 +170,19 @@ impl Link {
         self.unreachable(&error)
     }
 
-    fn check_not_held(&self, password: Option<&SecretString>) -> Result<(), ExchangeError> {
-        let held = password.and_then(|password| self.refused.held_until(password, self.clock.now()));
-        held.map_or(Ok(()), |until| {
-            Err(ExchangeError::CredentialsHeld { endpoint: self.target.endpoint(), until })
-        })
+    /// Fails if the password is to be left alone.
+    pub(super) fn check_not_held(&self, password: Option<&SecretString>) -> Result<(), ExchangeError> {
+        self.sign_ins.check(&self.authentication.account().username, password, self.clock.now())
+    }
+
+    /// Whether the password was accepted when it was tried last.
+    pub(super) fn is_accepted(&self, password: &SecretString) -> bool {
+        self.sign_ins.is_accepted(&self.authentication.account().username, password)
+    }
+
+    /// Remembers what came of trying the password.
+    pub(super) fn tried<T>(&self, password: Option<&SecretString>, outcome: &Result<T, ExchangeError>) {
+        self.sign_ins.tried(&self.authentication.account().username, password, outcome, self.clock.now());
     }
 
     fn read_secrets(&self) -> Result<Secrets, ExchangeError> {

@@ -8,11 +8,12 @@ use std::{
 };
 
 use exconn_exchange::{
-    DeviceScope, Exchange, ExchangeError,
+    Account, DeviceScope, Exchange, ExchangeError,
+    directory::{DirectoryAuthentication, DirectoryConfig, DirectoryExchange},
     remoting::{ConfigError, TargetError},
 };
 use exconn_model::FailureKind;
-use exconn_testkit::Peer;
+use exconn_testkit::{Peer, wait_until};
 
 use crate::setup::{BOUND, Client, PASSWORD, assert_no_secret, no_shell_is_left, peer};
 
@@ -22,6 +23,8 @@ async fn a_wrong_password_is_refused_at_once() {
     let client = Client::try_with(peer.url(), "hunter2-but-wrong", |_| {}).unwrap();
     let error = client.failure().await;
     assert!(matches!(error, ExchangeError::CredentialsRefused { .. }), "{error}");
+    // The peer counts an answer after it was sent.
+    wait_until(BOUND, || async { peer.stats()["requests"] != 0 }).await;
     assert_eq!(peer.stats()["requests"], 1, "no second try: accounts are locked by those");
 }
 
@@ -213,4 +216,55 @@ fn configurations_that_cannot_work_are_refused() {
     assert!(matches!(error, ConfigError::Username), "{error}");
     let error = Client::try_with("http://127.0.0.1/", "", |_| {}).err().expect("there is no password");
     assert!(matches!(error, ConfigError::Password { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn connections_at_once_try_a_wrong_password_once() {
+    let peer = peer(&["--count", "1"]);
+    let client =
+        Client::try_with(peer.url(), "hunter2-but-wrong", |config| config.max_runspaces = 8).unwrap();
+    let mut questions = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let exchange = client.exchange.clone();
+        questions.spawn(async move { exchange.observe().await.unwrap_err() });
+    }
+    let errors = questions.join_all().await;
+    let refused = errors.iter().filter(|error| matches!(error, ExchangeError::CredentialsRefused { .. }));
+    assert_eq!(refused.count(), 1, "{errors:?}");
+    assert!(errors.iter().all(|error| error.kind() == FailureKind::CredentialsRefused), "{errors:?}");
+    assert_eq!(peer.stats()["requests"], 1);
+    client.set_password(PASSWORD);
+    client.all().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_password_that_becomes_wrong_is_not_tried_again_to_give_a_shell_back() {
+    let peer = peer(&["--count", "1"]);
+    let client = Client::with(peer.url(), |config| config.idle_session = Duration::from_secs(60));
+    client.all().await.unwrap();
+    let before = peer.stats()["requests"].as_u64().unwrap();
+    peer.fault(&serde_json::json!({"kind": "wrong-auth", "times": 10}));
+    let error = client.failure().await;
+    assert!(matches!(error, ExchangeError::CredentialsRefused { .. }), "{error}");
+    client.exchange.close().await;
+    assert_eq!(peer.stats()["requests"], before + 1);
+}
+
+#[tokio::test]
+async fn exchange_and_directory_try_the_password_of_their_account_once() {
+    let peer = peer(&["--count", "1"]);
+    let client = Client::try_with(peer.url(), "hunter2-but-wrong", |_| {}).unwrap();
+    let controller = TcpListener::bind("127.0.0.1:0").unwrap();
+    controller.set_nonblocking(true).unwrap();
+    let url = format!("ldap://{}", controller.local_addr().unwrap());
+    let account = Account::new("svc", client.password_file());
+    let config = DirectoryConfig::new(vec![url], DirectoryAuthentication::Simple(account));
+    let (exchange, clock) = (client.exchange.clone(), client.clock.clone());
+    let directory = DirectoryExchange::new(config, exchange.clone(), exchange.sign_ins(), clock).unwrap();
+    let error = directory.observe().await.unwrap_err();
+    assert!(matches!(error, ExchangeError::CredentialsRefused { .. }), "{error}");
+    let error = directory.devices(DeviceScope::All).await.unwrap_err();
+    let ExchangeError::CredentialsHeld { endpoint, .. } = &error else { panic!("{error}") };
+    assert!(peer.url().contains(endpoint.as_str()), "{endpoint} is who refused it");
+    assert!(controller.accept().is_err(), "the controller is left alone");
 }

@@ -1,4 +1,4 @@
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use exconn_exchange::{
     Account, DeviceScope, Exchange, ExchangeError,
@@ -56,7 +56,11 @@ impl Client {
 
     /// Writes another password into the file.
     pub(crate) fn set_password(&self, password: &str) {
-        fs::write(self.folder.path().join("password"), password).unwrap();
+        fs::write(self.password_file(), password).unwrap();
+    }
+
+    pub(crate) fn password_file(&self) -> PathBuf {
+        self.folder.path().join("password")
     }
 
     pub(crate) async fn list(&self, scope: DeviceScope) -> Result<Vec<ObservedDevice>, ExchangeError> {

@@ -6,6 +6,7 @@ use exconn_model::{
     schema::{Entity, Value},
 };
 use exconn_odata::query::{After, Comparison, Expression, OrderBy, Query};
+use uuid::Uuid;
 
 use super::world::{STRANGER, TENANT, World};
 use crate::{Binding, ConnectionIdentity, Store, StoreError, SyncRequest};
@@ -186,6 +187,15 @@ pub(super) async fn are_bound_released_and_bound_again(store: Arc<dyn Store>) {
     );
     assert_eq!(bind(&mut world, &identity("1")).await, Binding::Bound(first));
     assert_eq!(bind(&mut world, &identity("2")).await, Binding::Bound(first));
+    let (smallest, run, now) = (ConnectorId(Uuid::nil()), RunId(world.id()), world.now());
+    let namesake = ConnectorDraft { exchange_alias: Some("contoso".into()), ..ConnectorDraft::default() };
+    let entry = world.entry("createConnector");
+    store.create_connector(TENANT, smallest, namesake, run, now, entry).await.unwrap();
+    for fingerprint in ["2", "1", "2"] {
+        let stays = bind(&mut world, &identity(fingerprint)).await;
+        assert_eq!(stays, Binding::Bound(first), "a namesake takes nothing over");
+    }
+    store.delete_connector(TENANT, smallest, None, now, world.entry("deleteConnector")).await.unwrap();
     store.delete_connector(TENANT, first, None, world.now(), world.entry("deleteConnector")).await.unwrap();
     assert_eq!(bind(&mut world, &identity("2")).await, Binding::Released);
     let by_server = world.create(named("ex01")).await.id;

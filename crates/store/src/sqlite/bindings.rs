@@ -17,10 +17,11 @@ pub(super) fn standing(
     wanted: &ConnectionIdentity,
 ) -> Result<Option<Binding>, StoreError> {
     let recorded = recorded(connection, tenant, &wanted.name)?;
+    let found = find(connection, tenant, wanted, recorded.as_ref().map(|(connector, _)| *connector))?;
     let same = recorded
         .filter(|(_, fingerprint)| *fingerprint == wanted.fingerprint)
         .map(|(connector, _)| connector);
-    Ok(match (same, find(connection, tenant, wanted)?) {
+    Ok(match (same, found) {
         (Some(recorded), Some(found)) if recorded == found => Some(Binding::Bound(found)),
         (Some(_), None) => Some(Binding::Released),
         _ => None,
@@ -38,7 +39,8 @@ pub(super) fn bind(
     if let Some(binding) = standing(tx, tenant, wanted)? {
         return Ok(binding);
     }
-    let binding = match find(tx, tenant, wanted)? {
+    let recorded = recorded(tx, tenant, &wanted.name)?.map(|(connector, _)| connector);
+    let binding = match find(tx, tenant, wanted, recorded)? {
         Some(found) => Binding::Bound(found),
         None => {
             let draft = ConnectorDraft {
@@ -66,17 +68,20 @@ pub(super) fn bind(
     Ok(binding)
 }
 
-/// The connector with the connection's name, else one with its server's that no other connection is bound to.
+/// The connector with the connection's name, else one with its server's that no other connection is bound to. Of several
+/// the one that it was bound to so far: another's devices would come beside those that are there.
 fn find(
     connection: &Connection,
     tenant: TenantId,
     wanted: &ConnectionIdentity,
+    recorded: Option<ConnectorId>,
 ) -> Result<Option<ConnectorId>, StoreError> {
-    if let Some(found) = connectors::find(connection, tenant, NameColumn::ExchangeAlias, &wanted.name)? {
+    let by_alias = connectors::find(connection, tenant, NameColumn::ExchangeAlias, &wanted.name, recorded)?;
+    if let Some(found) = by_alias {
         return Ok(Some(found));
     }
     let Some(server) = &wanted.server else { return Ok(None) };
-    let found = connectors::find(connection, tenant, NameColumn::ServerName, server)?;
+    let found = connectors::find(connection, tenant, NameColumn::ServerName, server, recorded)?;
     match found {
         Some(found) if !is_bound_to_another(connection, tenant, found, &wanted.name)? => Ok(Some(found)),
         _ => Ok(None),

@@ -150,23 +150,28 @@ pub(super) fn delete(connection: &Connection, tenant: TenantId, id: ConnectorId)
     Ok(())
 }
 
-/// The oldest connector for which `column` holds this text.
+/// The connector for which `column` holds this text; of several the preferred one, else always the same.
 pub(super) fn find(
     connection: &Connection,
     tenant: TenantId,
     column: NameColumn,
     text: &str,
+    preferred: Option<ConnectorId>,
 ) -> Result<Option<ConnectorId>, StoreError> {
     let sql = match column {
         NameColumn::ExchangeAlias => {
-            "SELECT id FROM connector WHERE tenant_id = ?1 AND exchange_alias = ?2 ORDER BY id LIMIT 1"
+            "SELECT id FROM connector WHERE tenant_id = ?1 AND exchange_alias = ?2 \
+                ORDER BY id IS ?3 DESC, id LIMIT 1"
         }
         NameColumn::ServerName => {
-            "SELECT id FROM connector WHERE tenant_id = ?1 AND server_name = ?2 ORDER BY id LIMIT 1"
+            "SELECT id FROM connector WHERE tenant_id = ?1 AND server_name = ?2 \
+                ORDER BY id IS ?3 DESC, id LIMIT 1"
         }
     };
     let mut statement = connection.prepare_cached(sql).map_err(failed)?;
-    let found = statement.query_row(params![tenant.to_string(), text], |row| uuid(row, 0)).optional();
+    let preferred = preferred.map(|id| id.to_string());
+    let found =
+        statement.query_row(params![tenant.to_string(), text, preferred], |row| uuid(row, 0)).optional();
     Ok(found.map_err(failed)?.map(ConnectorId))
 }
 

@@ -12,23 +12,25 @@ const KEPT: u32 = 1000;
 const KEPT_FULL: u32 = 20;
 
 pub(super) fn read(connection: &Connection, connector: ConnectorId) -> Result<SyncHistory, StoreError> {
+    // By the order in which runs were asked for: what their times say depends on how the clock was set.
     const HISTORY: &str = "\
         WITH ended AS (SELECT * FROM run WHERE connector_id = ?1 AND state IN ('succeeded', 'failed', 'held')), \
         latest AS (SELECT * FROM ended ORDER BY sequence DESC LIMIT 1), \
-        success AS (SELECT max(sequence) AS any_kind, max(sequence) FILTER (WHERE kind = ?2) AS full_kind \
-                    FROM ended WHERE state = 'succeeded') \
+        latest_full AS (SELECT * FROM ended WHERE kind = ?2 ORDER BY sequence DESC LIMIT 1), \
+        success AS (SELECT * FROM ended WHERE state = 'succeeded' ORDER BY sequence DESC LIMIT 1), \
+        full_success AS (SELECT * FROM ended WHERE state = 'succeeded' AND kind = ?2 ORDER BY sequence DESC LIMIT 1) \
         SELECT \
-            (SELECT max(finished_at) FROM ended WHERE state = 'succeeded' AND kind = ?2), \
-            (SELECT max(finished_at) FROM ended WHERE state = 'succeeded'), \
-            (SELECT max(finished_at) FROM ended), \
-            (SELECT count(*) FROM ended WHERE sequence > coalesce(success.any_kind, 0)), \
-            (SELECT max(finished_at) FROM ended WHERE kind = ?2), \
-            (SELECT count(*) FROM ended WHERE kind = ?2 AND sequence > coalesce(success.full_kind, 0)), \
+            (SELECT finished_at FROM full_success), \
+            (SELECT finished_at FROM success), \
+            (SELECT finished_at FROM latest), \
+            (SELECT count(*) FROM ended WHERE sequence > coalesce((SELECT sequence FROM success), 0)), \
+            (SELECT finished_at FROM latest_full), \
+            (SELECT count(*) FROM ended WHERE kind = ?2 \
+                AND sequence > coalesce((SELECT sequence FROM full_success), 0)), \
             (SELECT not_before FROM latest), \
             (SELECT failure FROM latest), \
             (SELECT started_at FROM latest), \
-            EXISTS (SELECT 1 FROM run WHERE connector_id = ?1 AND state IN ('queued', 'running')) \
-        FROM success";
+            EXISTS (SELECT 1 FROM run WHERE connector_id = ?1 AND state IN ('queued', 'running'))";
     let moment = |row: &Row<'_>, at: usize| -> rusqlite::Result<Option<Timestamp>> {
         Ok(row.get::<_, Option<i64>>(at)?.map(Timestamp::from_ticks))
     };

@@ -54,7 +54,8 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
     options: SqliteOptions,
-    stages: Mutex<HashMap<RunId, Arc<Mutex<Stage>>>>,
+    /// By run and fence: who lost a lease does not reach the stage of who has it now.
+    stages: Mutex<HashMap<(RunId, i64), Arc<Mutex<Stage>>>>,
     /// Locked for as long as this value lives.
     _lock: File,
 }
@@ -126,11 +127,26 @@ impl SqliteStore {
 
     fn stage_of(&self, lease: &LeasedRun) -> Result<Arc<Mutex<Stage>>, StoreError> {
         let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        stages.get(&lease.run.id).cloned().ok_or(StoreError::LeaseLost)
+        stages.get(&(lease.run.id, lease.fence)).cloned().ok_or(StoreError::LeaseLost)
     }
 
-    fn drop_stage(&self, run: RunId) {
-        self.stages.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
+    fn drop_stage(&self, lease: &LeasedRun) {
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        stages.remove(&(lease.run.id, lease.fence));
+    }
+
+    /// Drops what was staged under a lease that is lost: its owner hears of that here and comes back no more.
+    fn unless_lost<T>(&self, lease: &LeasedRun, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if matches!(result, Err(StoreError::LeaseLost)) {
+            self.drop_stage(lease);
+        }
+        result
+    }
+
+    /// Drops what this and earlier attempts of the same run staged.
+    fn drop_earlier_stages(&self, lease: &LeasedRun) {
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        stages.retain(|(run, fence), _| *run != lease.run.id || *fence > lease.fence);
     }
 
     /// Works on a run's stage on the blocking pool.
@@ -345,28 +361,29 @@ impl Store for SqliteStore {
     }
 
     async fn renew(&self, lease: &LeasedRun, patch: RunPatch) -> Result<(), StoreError> {
-        let lease = lease.clone();
-        self.write(move |tx| {
-            runs::check_lease(tx, &lease)?;
-            runs::renew(tx, lease.run.id, patch)
-        })
-        .await
+        let owned = lease.clone();
+        let renewed = self.write(move |tx| {
+            runs::check_lease(tx, &owned)?;
+            runs::renew(tx, owned.run.id, patch)
+        });
+        self.unless_lost(lease, renewed.await)
     }
 
     async fn begin_stage(&self, lease: &LeasedRun) -> Result<(), StoreError> {
-        self.drop_stage(lease.run.id);
+        self.drop_earlier_stages(lease);
         let (folder, options, run) = (self.folder.clone(), self.options.clone(), lease.run.clone());
         let checked = lease.clone();
         self.readers.inline(move |connection| runs::check_lease(connection, &checked)).await?;
         let stage = pool::blocking(move || Stage::create(&folder, &options, &run)).await?;
         let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        stages.insert(lease.run.id, Arc::new(Mutex::new(stage)));
+        stages.insert((lease.run.id, lease.fence), Arc::new(Mutex::new(stage)));
         Ok(())
     }
 
     async fn stage(&self, lease: &LeasedRun, changes: Vec<StagedChange>) -> Result<SyncCounts, StoreError> {
         let checked = lease.clone();
-        self.readers.inline(move |connection| runs::check_lease(connection, &checked)).await?;
+        let holds = self.readers.inline(move |connection| runs::check_lease(connection, &checked)).await;
+        self.unless_lost(lease, holds)?;
         self.with_stage(lease, move |stage| stage.add(&changes)).await
     }
 
@@ -382,7 +399,7 @@ impl Store for SqliteStore {
             .writer
             .alone(move |_| stage.lock().unwrap_or_else(PoisonError::into_inner).apply(&owned, end))
             .await;
-        self.drop_stage(lease.run.id);
+        self.drop_stage(lease);
         applied
     }
 
@@ -394,7 +411,7 @@ impl Store for SqliteStore {
         observed: ConnectorChange,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.drop_stage(lease.run.id);
+        self.drop_stage(lease);
         let lease = lease.clone();
         self.write(move |tx| {
             runs::check_lease(tx, &lease)?;

@@ -65,7 +65,7 @@ impl Stage {
     pub(super) fn create(folder: &Path, options: &SqliteOptions, run: &SyncRun) -> Result<Self, StoreError> {
         let staging = folder.join(STAGING);
         fs::create_dir_all(&staging).map_err(refused)?;
-        let file = staging.join(format!("{}.db", run.id));
+        let file = staging.join(format!("{}-{}.db", run.id, run.attempt));
         match fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(refused(error)),
             _ => {}

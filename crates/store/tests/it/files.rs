@@ -3,11 +3,13 @@
 use std::{fs, path::Path, time::Duration};
 
 use exconn_model::{
-    AuditActor, AuditEntry, AuditId, ConnectorDraft, ConnectorId, ObservedDevice, RunId, SyncType, TenantId,
-    Timestamp,
+    AuditActor, AuditEntry, AuditId, ConnectorDraft, ConnectorId, ObservedDevice, RunId, SyncCounts,
+    SyncType, TenantId, Timestamp,
 };
 use exconn_odata::query::Query;
-use exconn_store::{DeviceRow, LeasedRun, SqliteOptions, SqliteStore, StagedChange, Store, StoreError};
+use exconn_store::{
+    DeviceRow, LeasedRun, RunPatch, SqliteOptions, SqliteStore, StagedChange, Store, StoreError,
+};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -52,6 +54,29 @@ async fn everything_is_there_when_it_is_opened_again() {
     assert_eq!((again.run.id, again.run.attempt), (first.run.id, 2), "nobody else can hold it");
     assert!(matches!(store.begin_stage(&first).await, Err(StoreError::LeaseLost)));
     assert!(store.size().await.unwrap() > 0);
+}
+
+#[tokio::test]
+async fn what_was_staged_goes_with_the_lease() {
+    for renews in [false, true] {
+        let folder = TempDir::new().unwrap();
+        let store = open(folder.path()).unwrap();
+        let staged = || fs::read_dir(folder.path().join("staging")).unwrap().count();
+        create(&store, ID).await.unwrap();
+        let lost = lease(&store).await.unwrap();
+        store.begin_stage(&lost).await.unwrap();
+        assert_eq!(staged(), 1);
+        let entry = AuditEntry::new(AuditId(ID.0), TENANT, now(), AuditActor::Application);
+        store.delete_connector(TENANT, ID, None, now(), entry).await.unwrap();
+        let told = if renews {
+            let patch = RunPatch { now: now(), until: now(), counts: SyncCounts::default() };
+            store.renew(&lost, patch).await
+        } else {
+            store.stage(&lost, Vec::new()).await.map(drop)
+        };
+        assert!(matches!(told, Err(StoreError::LeaseLost)));
+        assert_eq!(staged(), 0, "its owner does not come back");
+    }
 }
 
 #[cfg(unix)]

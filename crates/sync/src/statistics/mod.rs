@@ -10,6 +10,7 @@ use exconn_exchange::ExchangeError;
 use exconn_model::{ConnectorId, DeviceStatistics, TenantId, Timestamp};
 use exconn_store::{DueMailbox, MailboxAnswer, Store, StoreError};
 use tokio::{
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -25,6 +26,8 @@ use crate::Agent;
 const SLICE: u32 = 64;
 /// A mailbox that has not answered by then is passed over.
 const LONGEST_ANSWER: Duration = Duration::from_secs(120);
+/// A mailbox that is being asked when there is other work has so long to answer; then it is passed over too.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
 /// How mailboxes are asked for what they know of their devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +76,8 @@ impl Statistics {
         }
     }
 
-    /// Asks until nothing is due, nothing may be asked, or `stop` comes; then whatever is being asked is waited for, and
-    /// nothing more. Tells whether `stop` came.
+    /// Asks until nothing is due, nothing may be asked, or `stop` comes; then whatever is being asked is waited for a few
+    /// seconds more. Tells whether `stop` came.
     pub(crate) async fn refresh<F: Future<Output = ()>>(
         &mut self,
         agent: &Agent,
@@ -106,6 +109,7 @@ impl Statistics {
         mut stop: Pin<&mut F>,
     ) -> Result<bool, StoreError> {
         let mut questions = JoinSet::new();
+        let (hurry, hurried) = watch::channel(false);
         let mut stopped = false;
         loop {
             let now = agent.clock.now();
@@ -116,7 +120,7 @@ impl Statistics {
                 && self.budget.take(now)
                 && let Some(mailbox) = due.pop_front()
             {
-                questions.spawn(question(agent, mailbox, now));
+                questions.spawn(question(agent, mailbox, now, hurried.clone()));
             }
             if questions.is_empty() && (held || due.is_empty()) {
                 return Ok(stopped);
@@ -125,7 +129,10 @@ impl Statistics {
             let may_ask_later = !held && !due.is_empty() && !wait.is_zero();
             tokio::select! {
                 biased;
-                () = stop.as_mut(), if !stopped => stopped = true,
+                () = stop.as_mut(), if !stopped => {
+                    stopped = true;
+                    hurry.send_replace(true);
+                }
                 Some(ended) = questions.join_next() => {
                     // One that panicked has said so; its mailbox stays due.
                     if let Ok(ended) = ended {
@@ -206,13 +213,28 @@ impl Statistics {
     }
 }
 
-/// Asks one mailbox, for so long and no longer.
-fn question(agent: &Agent, mailbox: DueMailbox, asked: Timestamp) -> impl Future<Output = Ended> + use<> {
+/// Asks one mailbox, for so long and no longer; for less once it is `hurried`.
+fn question(
+    agent: &Agent,
+    mailbox: DueMailbox,
+    asked: Timestamp,
+    mut hurried: watch::Receiver<bool>,
+) -> impl Future<Output = Ended> + use<> {
     let exchange = agent.exchange.clone();
     async move {
-        let answer = timeout(LONGEST_ANSWER, exchange.statistics(&mailbox.mailbox)).await;
-        let silent = || ExchangeError::EndedEarly { reason: "the mailbox did not answer".to_owned() };
-        let answer = answer.unwrap_or_else(|_| Err(silent()));
+        let late = async {
+            // An error says that nobody is left who could hurry.
+            let patience = match timeout(LONGEST_ANSWER, hurried.wait_for(|hurried| *hurried)).await {
+                Ok(Ok(_)) => LAST_ANSWERS,
+                Ok(Err(_)) | Err(_) => Duration::ZERO,
+            };
+            sleep(patience).await;
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = exchange.statistics(&mailbox.mailbox) => answer,
+            () = late => Err(ExchangeError::EndedEarly { reason: "the mailbox did not answer".to_owned() }),
+        };
         Ended { mailbox, asked, answer }
     }
 }

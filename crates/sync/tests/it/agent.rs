@@ -236,3 +236,28 @@ async fn a_deleted_connector_ends_its_sync_and_is_not_created_again() {
     let run = world.ended(None).await;
     assert_eq!((run.connector, run.state, run.counts.added), (id, RunState::Succeeded, 50));
 }
+
+#[tokio::test]
+async fn a_clock_that_ran_ahead_stops_nothing_once_it_is_right_again() {
+    let world = World::new(5);
+    let first = world.ended(None).await;
+    let right = world.clock.now();
+    world.clock.set(right.after(Duration::from_secs(365 * 86_400)));
+    let ahead = world.sync(SyncType::Full).await;
+    world.clock.set(right.after(Duration::from_secs(1)));
+    world.signals.wake(first.connector);
+    let full = world.ended(Some(ahead.id)).await;
+    assert_eq!(
+        (full.kind, full.state, full.requested_at),
+        (SyncType::Full, RunState::Succeeded, world.clock.now())
+    );
+    world.clock.advance(Duration::from_secs(60));
+    world.signals.wake(first.connector);
+    let delta = world.ended(Some(full.id)).await;
+    assert_eq!((delta.kind, delta.requested_at), (SyncType::Delta, world.clock.now()));
+    assert_eq!(
+        world.store.runs(TENANT, first.connector, 10).await.unwrap().len(),
+        4,
+        "and no more often than usual"
+    );
+}

@@ -108,6 +108,26 @@ async fn questions_grow_with_quick_answers_and_keep_no_sync_waiting() {
 }
 
 #[tokio::test]
+async fn a_mailbox_that_does_not_answer_keeps_no_sync_waiting() {
+    let mut world = World::idle(3);
+    world.statistics = StatisticsSettings { mailboxes_per_hour: 1_000_000, ..StatisticsSettings::default() };
+    world.exchange.statistics_gate.forget_permits(Semaphore::MAX_PERMITS);
+    world.start();
+    world.ended(None).await;
+    world.clock.advance(A_WHILE);
+    world.has_asked(1).await;
+    assert_eq!(world.sync(SyncType::Full).await.state, RunState::Succeeded);
+    world.has_asked(2).await;
+    let asked: BTreeSet<_> = world.asked().into_iter().collect();
+    assert_eq!(asked.len(), 2, "others come before it");
+    world.exchange.statistics_gate.add_permits(10);
+    world.has_learned(2).await;
+    world.clock.advance(Duration::from_secs(300));
+    world.signals.wake(world.connector().await.id);
+    world.has_learned(3).await;
+}
+
+#[tokio::test]
 async fn a_mailbox_that_cannot_be_read_is_asked_later_and_blocks_nobody() {
     let world = World::with_statistics(10, 1_000_000).await;
     world.exchange.trouble(&mailbox(0), ExchangeError::EndedEarly { reason: "its server is away".into() });

@@ -15,7 +15,7 @@ use exconn_exchange::{
 use exconn_model::{
     AccessDecision, DeviceChange, DeviceStatistics, ObservedDevice, Organization, SyncCookie, Timestamp,
 };
-use exconn_testkit::{Domain, DomainOptions, ManualClock, SeededEntropy};
+use exconn_testkit::{Domain, DomainOptions, ManualClock};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -64,8 +64,7 @@ impl Reader {
         change(&mut config);
         let clock = Arc::new(ManualClock::at(Timestamp::from_unix_seconds(1_800_000_000)));
         let remoting = Arc::new(Remoting::default());
-        let entropy = Arc::new(SeededEntropy::new(7));
-        let directory = DirectoryExchange::new(config, remoting.clone(), entropy, clock.clone())?;
+        let directory = DirectoryExchange::new(config, remoting.clone(), Arc::default(), clock.clone())?;
         Ok(Self { directory, clock, remoting, folder })
     }
 
