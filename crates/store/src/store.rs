@@ -358,6 +358,9 @@ pub trait Store: Debug + Send + Sync {
         until: Timestamp,
     ) -> Result<(), StoreError>;
 
+    /// Makes a device's statistics due at once, because something was done about it. Nothing if its mailbox is not known.
+    async fn want_statistics(&self, tenant: TenantId, device: DeviceId) -> Result<(), StoreError>;
+
     /// Registers an application with its first credentials; refused with [`StoreError::TooMany`] beyond
     /// [`MAX_APPLICATIONS`].
     async fn create_application(&self, application: Application, audit: AuditEntry)
@@ -400,6 +403,9 @@ pub trait Store: Debug + Send + Sync {
 
     /// Adds entries to the audit that belong to no change: refusals and sign-ins. Together or not at all.
     async fn record(&self, entries: Vec<AuditEntry>) -> Result<(), StoreError>;
+
+    /// Adds the entry of a change that is made elsewhere, at Exchange. It is kept as long as those of changes here.
+    async fn record_change(&self, entry: AuditEntry) -> Result<(), StoreError>;
 
     /// A page of the audit.
     async fn audit(&self, tenant: TenantId, query: &Query) -> Result<Page<AuditEntry>, StoreError>;

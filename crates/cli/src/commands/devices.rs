@@ -49,7 +49,7 @@ pub(crate) async fn run(mut client: Client, command: DevicesCommand) -> Result<(
 async fn decide(client: &mut Client, id: &str, decision: &str, done: &str) -> Result<(), CliError> {
     let path = format!("/exconn/v1/devices/{}/access", segment(id)?);
     client.post(&path, &json!({"decision": decision})).await?;
-    Ok(output::print(&format!("{id} is {done}; its access state follows with the next sync\n"))?)
+    Ok(output::print(&format!("{id} is {done}; its access state follows when its mailbox was asked\n"))?)
 }
 
 /// Prints page by page: a listing is never held as a whole.

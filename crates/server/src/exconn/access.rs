@@ -43,7 +43,7 @@ impl From<Decision> for AccessDecision {
 }
 
 /// `POST /exconn/v1/devices/{id}/access`: 204 once Exchange has taken the decision. The device's access state follows
-/// with the next sync that finds it changed.
+/// when its mailbox was asked, which is soon, or with a sync that finds it changed.
 pub(crate) async fn set_access(
     service: &Service,
     caller: &Caller,
@@ -63,12 +63,16 @@ pub(crate) async fn set_access(
     let entry = asked.entry(service, Some(caller), Some(Operation::SetDeviceAccess), StatusCode::NO_CONTENT);
     let audit = AuditEntry { detail: Some(decision.name().to_owned()), ..entry };
     // Before Exchange is asked: what it does must not be without its line. If it refuses, a second line says so.
-    service.store.record(vec![audit.clone()]).await?;
-    let agents = service.agents.clone();
+    service.store.record_change(audit.clone()).await?;
+    let (agents, store, tenant) = (service.agents.clone(), service.store.clone(), caller.tenant);
     // To the end, even if the client goes away: the answer of Exchange is what the log should know.
     let told = tokio::spawn(async move {
         let told = agents.set_access(device.connector, &device.observed, decision.into()).await;
         if told.is_ok() {
+            // No listing of changes may ever name it, and the next one of all devices may be a day away.
+            if let Err(error) = store.want_statistics(tenant, id).await {
+                tracing::warn!(%error, "the mailbox of a device is not asked at once what became of its access");
+            }
             agents.wake(device.connector);
         }
         told

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use exconn_model::{AccessDecision, FailureKind, Finding, Step};
+use exconn_model::{AccessDecision, FailureKind, Finding, Step, Timestamp};
 use exconn_odata::query::Query;
 use exconn_server::{AgentRefusal, routes::ROUTES};
 use serde_json::json;
@@ -122,6 +122,14 @@ async fn access_decisions_reach_the_agent_and_the_audit() {
         .items
         .remove(0);
     let (device, partnership) = (device.id, device.observed.partnership);
+    let tenant = server.keyring.tenant();
+    let due = || async {
+        let due = server.store.due_statistics(tenant, connector, Timestamp::from_unix_seconds(1), 9).await;
+        due.unwrap().into_iter().flat_map(|mailbox| mailbox.partnerships).collect::<Vec<_>>()
+    };
+    let later = Timestamp::from_unix_seconds(2);
+    server.store.postpone_statistics(tenant, connector, vec![partnership], later).await.unwrap();
+    assert!(due().await.is_empty());
     let path = format!("/exconn/v1/devices/{device}/access");
     server.write("POST", &path, r#"{"decision":"allow"}"#).await.error(503);
     *server.agents.serves.lock().unwrap() = Some(connector);
@@ -135,6 +143,7 @@ async fn access_decisions_reach_the_agent_and_the_audit() {
         assert_eq!(server.agents.decided.lock().unwrap().pop(), Some((partnership, decision)));
         assert!(server.agents.woken.lock().unwrap().contains(&connector), "its next sync is soon");
     }
+    assert_eq!(due().await, [partnership], "its mailbox is asked what became of it");
     let audit = server
         .get("/exconn/v1/audit?$filter=action%20eq%20%27setDeviceAccess%27%20and%20outcome%20eq%20%27done%27")
         .await;

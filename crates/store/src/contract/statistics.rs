@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
 use exconn_model::{
-    AccessState, AccessStateReason, ConnectorDraft, ConnectorId, DeviceStatistics, GraphEnum, MANAGED_DEVICE,
-    MobileDevice, ObservedDevice, SyncCounts, SyncType, Timestamp, schema::Value,
+    AccessState, AccessStateReason, ConnectorDraft, ConnectorId, DeviceId, DeviceStatistics, GraphEnum,
+    MANAGED_DEVICE, MobileDevice, ObservedDevice, SyncCounts, SyncType, Timestamp, schema::Value,
 };
 use exconn_odata::query::{Comparison, Expression, OrderBy, Query};
 use uuid::Uuid;
@@ -93,6 +93,16 @@ pub(super) async fn are_due_until_they_are_learned(store: Arc<dyn Store>) {
     assert_eq!((learned.learned, learned.statistics), (world.now(), statistics(0, 1_750_000_000)));
     assert_eq!(world.shown(1).await.statistics, None, "the mailbox did not speak of it");
     assert_eq!(world.due_devices(id, 100).await, ["D2"], "but it was asked");
+
+    let shown = |shown: MobileDevice| shown.id;
+    let (known, without_mailbox) = (shown(world.shown(0).await), shown(world.shown(3).await));
+    for device in [known, without_mailbox, DeviceId(Uuid::nil())] {
+        store.want_statistics(TENANT, device).await.unwrap();
+    }
+    assert_eq!(world.due_devices(id, 1).await, ["D0"], "wanted, so it comes first");
+    world.record(id, &[0], vec![statistics(0, 1_750_000_000)]).await;
+    store.want_statistics(STRANGER, known).await.unwrap();
+    assert_eq!(world.due_devices(id, 100).await, ["D2"]);
 
     // Known without being asked for, gone meanwhile, of another connector or tenant.
     let other = world.create(ConnectorDraft::default()).await.id;

@@ -43,6 +43,9 @@ use crate::{
 
 pub use open::SqliteOptions;
 
+/// Stages by run and fence: who lost a lease does not reach the stage of who has it now.
+type Stages = HashMap<(RunId, i64), Arc<Mutex<Stage>>>;
+
 /// A [`Store`] in `exconn.db` of a data directory, which this value holds for itself alone.
 ///
 /// One thread writes; changes that wait for it at the same time share a commit. Readers have connections of their own and
@@ -54,8 +57,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Readers,
     options: SqliteOptions,
-    /// By run and fence: who lost a lease does not reach the stage of who has it now.
-    stages: Mutex<HashMap<(RunId, i64), Arc<Mutex<Stage>>>>,
+    stages: Mutex<Stages>,
     /// Locked for as long as this value lives.
     _lock: File,
 }
@@ -454,6 +456,10 @@ impl Store for SqliteStore {
         self.write(move |tx| statistics::postpone(tx, tenant, connector, &partnerships, until)).await
     }
 
+    async fn want_statistics(&self, tenant: TenantId, device: DeviceId) -> Result<(), StoreError> {
+        self.write(move |tx| statistics::want(tx, tenant, device)).await
+    }
+
     async fn create_application(
         &self,
         application: Application,
@@ -515,6 +521,10 @@ impl Store for SqliteStore {
             entries.iter().try_for_each(|entry| audit::insert(tx, entry, audit::Kind::Event, keep))
         })
         .await
+    }
+
+    async fn record_change(&self, entry: AuditEntry) -> Result<(), StoreError> {
+        self.write_audited(entry, |_| Ok(())).await
     }
 
     async fn audit(&self, tenant: TenantId, query: &Query) -> Result<Page<AuditEntry>, StoreError> {

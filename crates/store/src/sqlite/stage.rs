@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use exconn_model::{SyncCounts, SyncRun, Timestamp};
+use exconn_model::{SyncCounts, SyncRun};
 use rusqlite::{
     CachedStatement, Connection, OptionalExtension, ToSql, Transaction, params, params_from_iter,
 };
@@ -19,6 +19,7 @@ use super::{
     in_transaction,
     open::{self, STAGING, SqliteOptions},
     runs,
+    statistics::AT_ONCE,
 };
 use crate::{DeviceRow, LeasedRun, StageEnd, StagedChange, StoreError};
 
@@ -30,10 +31,6 @@ const CHANGED: i64 = 2;
 const REMOVED: i64 = 3;
 /// Not stored, and named as removed.
 const NEVER_STORED: i64 = 4;
-
-/// When statistics of new and changed devices are due: before those that have merely become stale. SQLite needs no room for
-/// this number.
-const AT_ONCE: i64 = Timestamp::from_unix_seconds(0).ticks();
 
 /// The stage of one run: a database file of its own, attached to a connection of its own. Nothing in it outlives the
 /// process, so it is written without a journal and without waiting for the disk.

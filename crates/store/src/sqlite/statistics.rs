@@ -3,13 +3,18 @@
 use std::collections::{HashMap, HashSet};
 
 use exconn_model::{
-    ConnectorId, DeviceStatistics, GraphEnum, LearnedStatistics, ObservedDevice, TenantId, Timestamp, access,
+    ConnectorId, DeviceId, DeviceStatistics, GraphEnum, LearnedStatistics, ObservedDevice, TenantId,
+    Timestamp, access,
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use uuid::Uuid;
 
 use super::failure::failed;
 use crate::{DueMailbox, MailboxAnswer, StoreError};
+
+/// When statistics of new and changed devices are due: before those that have merely become stale. SQLite needs no room for
+/// this number.
+pub(super) const AT_ONCE: i64 = Timestamp::from_unix_seconds(0).ticks();
 
 /// What a mailbox said, in the order in which [`learned`] reads it.
 pub(super) const LEARNED: [&str; 10] = [
@@ -153,6 +158,16 @@ fn keep(
             ])
         })
         .map_err(failed)?;
+    Ok(())
+}
+
+pub(super) fn want(tx: &Transaction<'_>, tenant: TenantId, device: DeviceId) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "UPDATE device SET statistics_due = ?3, statistics_failures = 0 \
+         WHERE tenant_id = ?1 AND id = ?2 AND statistics_due IS NOT NULL",
+    )
+    .and_then(|mut statement| statement.execute(params![tenant.to_string(), device.to_string(), AT_ONCE]))
+    .map_err(failed)?;
     Ok(())
 }
 

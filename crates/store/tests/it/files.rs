@@ -310,14 +310,16 @@ async fn the_audit_keeps_the_newest_entries() {
     let change = AuditEntry::new(AuditId(run), TENANT, now(), AuditActor::Application);
     let draft = ConnectorDraft::default();
     store.create_connector(TENANT, ConnectorId(run), draft, RunId(run), now(), change).await.unwrap();
-    let theirs = entries(8, 9).into_iter().map(|entry| AuditEntry { tenant: OTHER, ..entry });
+    let elsewhere = AuditEntry::new(AuditId(Uuid::from_u128(8)), TENANT, now(), AuditActor::Application);
+    store.record_change(elsewhere).await.unwrap();
+    let theirs = entries(9, 10).into_iter().map(|entry| AuditEntry { tenant: OTHER, ..entry });
     store.record(theirs.collect()).await.unwrap();
     store.record(entries(500, 1000)).await.unwrap();
     assert_eq!(store.count_audit(OTHER, None).await.unwrap(), 1);
-    assert_eq!(ids(store).await, [7].into_iter().chain(700..1000).collect::<Vec<_>>());
+    assert_eq!(ids(store).await, [7, 8].into_iter().chain(700..1000).collect::<Vec<_>>());
     // A lowered bound is reached step by step.
     let store = SqliteStore::open(folder.path(), keep(10)).unwrap();
     store.record(entries(1000, 1001)).await.unwrap();
     store.record(entries(1001, 1005)).await.unwrap();
-    assert_eq!(ids(store).await, [7].into_iter().chain(995..1005).collect::<Vec<_>>());
+    assert_eq!(ids(store).await, [7, 8].into_iter().chain(995..1005).collect::<Vec<_>>());
 }
