@@ -31,6 +31,7 @@ pub(crate) fn connect(config: ConnectionConfig) -> Result<Connection, ConfigErro
         .map_err(|reason| ConfigError::Connection { name: identity.name.clone(), reason })?;
     Ok(Connection {
         identity,
+        read_only: config.read_only,
         exchange: if config.read_only { Arc::new(ReadOnly::new(exchange)) } else { exchange },
         intervals: config.intervals,
         statistics: config.statistics,

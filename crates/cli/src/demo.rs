@@ -82,6 +82,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, CliError> {
             fingerprint: "demo".to_owned(),
         },
         exchange: Arc::new(exchange),
+        read_only: false,
         intervals: Intervals { full: Duration::from_secs(24 * 3600), delta: Duration::from_secs(60) },
         guard: Guard::default(),
         statistics: StatisticsSettings::default(),

@@ -144,8 +144,9 @@ struct Doctor {
 
 impl Doctor {
     fn heading(&mut self, name: &str) -> io::Result<()> {
+        let apart = if self.examined.is_empty() { "" } else { "\n" };
         self.examined.push((name.to_owned(), Vec::new()));
-        if self.format == OutputFormat::Table { output::print(&format!("{name}\n")) } else { Ok(()) }
+        if self.format == OutputFormat::Table { output::print(&format!("{apart}{name}\n")) } else { Ok(()) }
     }
 
     async fn examine(&mut self, connection: ConnectionConfig) -> Result<(), CliError> {

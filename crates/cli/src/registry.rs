@@ -19,8 +19,26 @@ const LONGEST_TEST: Duration = Duration::from_secs(50);
 #[derive(Debug)]
 pub(crate) struct Registry {
     signals: Signals,
-    connections: Mutex<HashMap<String, Arc<dyn Exchange>>>,
+    connections: Mutex<HashMap<String, Served>>,
     under_test: Mutex<HashSet<ConnectorId>>,
+}
+
+/// A connection that an agent serves.
+#[derive(Clone, Debug)]
+struct Served {
+    exchange: Arc<dyn Exchange>,
+    read_only: bool,
+}
+
+impl Served {
+    /// The mailbox to tell Exchange of a decision about a device.
+    fn writable_mailbox<'a>(&self, device: &'a ObservedDevice) -> Result<&'a str, AgentRefusal> {
+        if self.read_only {
+            Err(AgentRefusal::ReadOnly)
+        } else {
+            device.mailbox().ok_or(AgentRefusal::NoMailbox)
+        }
+    }
 }
 
 impl Registry {
@@ -29,22 +47,22 @@ impl Registry {
     }
 
     /// Adds a connection that an agent serves.
-    pub(crate) fn add(&self, name: &str, exchange: Arc<dyn Exchange>) {
-        locked(&self.connections).insert(name.to_owned(), exchange);
+    pub(crate) fn add(&self, name: &str, exchange: Arc<dyn Exchange>, read_only: bool) {
+        locked(&self.connections).insert(name.to_owned(), Served { exchange, read_only });
     }
 
     /// Gives back what the connections hold at their servers, side by side, and waits for at most `bound` for that.
     pub(crate) async fn close(&self, bound: Duration) {
         let connections = std::mem::take(&mut *locked(&self.connections));
         let mut closing = JoinSet::new();
-        for exchange in connections.into_values() {
+        for Served { exchange, .. } in connections.into_values() {
             closing.spawn(async move { exchange.close().await });
         }
         // What is not given back in time is ended by its server.
         let _ = timeout(bound, closing.join_all()).await;
     }
 
-    fn connection_of(&self, connector: ConnectorId) -> Result<Arc<dyn Exchange>, AgentRefusal> {
+    fn connection_of(&self, connector: ConnectorId) -> Result<Served, AgentRefusal> {
         let name = self.signals.serving(connector).ok_or(AgentRefusal::NotServed)?;
         locked(&self.connections).get(&name).cloned().ok_or(AgentRefusal::NotServed)
     }
@@ -61,7 +79,7 @@ impl AgentRegistry for Registry {
     }
 
     async fn examine(&self, connector: ConnectorId) -> Result<Vec<Step>, AgentRefusal> {
-        let exchange = self.connection_of(connector)?;
+        let Served { exchange, .. } = self.connection_of(connector)?;
         let _turn = Turn::take(&self.under_test, connector).ok_or(AgentRefusal::Busy)?;
         let mut steps = Vec::new();
         if timeout(LONGEST_TEST, exchange.examine(&mut steps)).await.is_err() {
@@ -73,16 +91,20 @@ impl AgentRegistry for Registry {
         Ok(steps)
     }
 
+    fn check_access(&self, connector: ConnectorId, device: &ObservedDevice) -> Result<(), AgentRefusal> {
+        self.connection_of(connector)?.writable_mailbox(device).map(drop)
+    }
+
     async fn set_access(
         &self,
         connector: ConnectorId,
         device: &ObservedDevice,
         decision: AccessDecision,
     ) -> Result<(), AgentRefusal> {
-        let exchange = self.connection_of(connector)?;
-        let mailbox = device.mailbox().ok_or(AgentRefusal::NoMailbox)?.to_owned();
+        let served = self.connection_of(connector)?;
+        let mailbox = served.writable_mailbox(device)?.to_owned();
         let address = DeviceAddress { mailbox, device_id: device.device_id.clone() };
-        exchange.set_access(&address, decision).await.map_err(|error| match error {
+        served.exchange.set_access(&address, decision).await.map_err(|error| match error {
             ExchangeError::ReadOnly => AgentRefusal::ReadOnly,
             error => AgentRefusal::Exchange { kind: error.kind(), detail: error.to_string() },
         })

@@ -66,6 +66,8 @@ pub(crate) struct ServiceSettings {
 pub(crate) struct Connection {
     pub(crate) identity: ConnectionIdentity,
     pub(crate) exchange: Arc<dyn Exchange>,
+    /// Whether it refuses to change anything.
+    pub(crate) read_only: bool,
     pub(crate) intervals: Intervals,
     pub(crate) statistics: StatisticsSettings,
     pub(crate) guard: Guard,
@@ -191,7 +193,7 @@ impl Service {
     /// Keeps an Exchange organisation in sync from now on.
     pub(crate) fn connect(&mut self, connection: Connection) {
         let entropy = SystemEntropy;
-        self.registry.add(&connection.identity.name, connection.exchange.clone());
+        self.registry.add(&connection.identity.name, connection.exchange.clone(), connection.read_only);
         let agent = Agent {
             tenant: self.keyring.tenant(),
             settings: AgentSettings {

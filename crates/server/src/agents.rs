@@ -15,6 +15,12 @@ pub trait AgentRegistry: Debug + Send + Sync {
     /// Tries the connector's connection to Exchange step by step, reading only.
     async fn examine(&self, connector: ConnectorId) -> Result<Vec<Step>, AgentRefusal>;
 
+    /// Refuses a decision about a device that Exchange cannot be told of, without asking Exchange.
+    ///
+    /// # Errors
+    /// All but [`AgentRefusal::Exchange`] and [`AgentRefusal::Busy`].
+    fn check_access(&self, connector: ConnectorId, device: &ObservedDevice) -> Result<(), AgentRefusal>;
+
     /// Has Exchange let a device in or keep it out.
     async fn set_access(
         &self,
@@ -62,6 +68,10 @@ impl AgentRegistry for NoAgents {
     }
 
     async fn examine(&self, _: ConnectorId) -> Result<Vec<Step>, AgentRefusal> {
+        Err(AgentRefusal::NotServed)
+    }
+
+    fn check_access(&self, _: ConnectorId, _: &ObservedDevice) -> Result<(), AgentRefusal> {
         Err(AgentRefusal::NotServed)
     }
 

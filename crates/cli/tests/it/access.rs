@@ -112,8 +112,9 @@ fn a_connection_that_only_reads_refuses_and_exchange_hears_nothing() {
     assert_eq!(changes(&peer), 0);
     // Refusals are written behind the answers.
     until("each refusal has its line", || {
-        let refused =
-            audit(&service).into_iter().filter(|line| line["outcome"] == "refused" && line["status"] == 409);
+        let lines = audit(&service);
+        assert!(lines.iter().all(|line| line["outcome"] != "done"), "{lines:?}");
+        let refused = lines.iter().filter(|line| line["outcome"] == "refused" && line["status"] == 409);
         (refused.count() == 3).then_some(())
     });
 }

@@ -2,6 +2,8 @@
 
 use std::{env, fs, path::Path, process::Command};
 
+use exconn_testkit::repository_root;
+
 use crate::{program::output_of, service::Home};
 
 /// The page's indented blocks that are commands, in its order.
@@ -73,4 +75,60 @@ fn every_command_of_the_api_page_works_as_printed() {
     let said = output_of(shell.env_remove("EXCONN_TOKEN"));
     assert_eq!(said.matches(r#""status":200"#).count(), 2, "both requests of the batch: {said}");
     assert!(said.contains("\"@odata.count\"") && said.contains("ex03.contoso.com"), "{said}");
+}
+
+/// The blocks of a page that are configurations, and the commands that make a certificate.
+fn blocks(page: &str) -> Vec<String> {
+    let mut blocks: Vec<String> = Vec::new();
+    let mut is_open = false;
+    for line in page.lines() {
+        match line.strip_prefix("    ") {
+            Some(text) if is_open => blocks.last_mut().unwrap().push_str(&format!("{text}\n")),
+            Some(text) => blocks.push(format!("{text}\n")),
+            None if line.is_empty() && is_open => blocks.last_mut().unwrap().push('\n'),
+            None => {}
+        }
+        is_open = line.starts_with("    ") || (line.is_empty() && is_open);
+    }
+    blocks
+}
+
+#[test]
+fn every_configuration_of_the_pages_is_a_good_one_once_its_files_are_there() {
+    let home = Home::new("http://127.0.0.1:1/PowerShell/", "");
+    let folder = home.path("").to_str().unwrap().to_owned();
+    let page = |name: &str| fs::read_to_string(repository_root().join("docs").join(name)).unwrap();
+    // As the page about Exchange Online says; the machine of the test has no user of the name.
+    let online = page("connect-exchange-online.md");
+    let commands = blocks(&online).into_iter().find(|block| block.starts_with("openssl req")).unwrap();
+    let (commands, _) = commands.split_once("\n\n").unwrap_or((&commands, ""));
+    let commands = commands.replace("-o exconn ", "").replace("/etc/exconn/", &folder);
+    fs::create_dir(home.path("elsewhere")).unwrap();
+    output_of(Command::new("sh").args(["-eu", "-c", &commands]).current_dir(home.path("elsewhere")));
+    // The service's certificate, of whatever issuer.
+    let key = home.path("online.key");
+    fs::copy(&key, home.path("exconn.key")).unwrap();
+    for name in ["exconn.pem", "internal-ca.pem"] {
+        fs::copy(home.path("online.pem"), home.path(name)).unwrap();
+    }
+    for name in ["contoso", "contoso.password", "contoso.secret"] {
+        fs::write(home.path(name), "a secret").unwrap();
+    }
+    let mut found = 0;
+    for name in ["install.md", "configure.md", "connect-exchange-online.md"] {
+        for block in blocks(&page(name)).iter().filter(|block| block.contains("[[exchange]]")) {
+            found += 1;
+            let config = block
+                .replace("/var/lib/exconn", home.path("data").to_str().unwrap())
+                .replace("/etc/exconn/", &folder)
+                .replace("/run/credentials/exconn.service/", &folder);
+            fs::write(home.path("page.toml"), &config).unwrap();
+            output_of(
+                Command::new(env!("CARGO_BIN_EXE_exconn"))
+                    .args(["config", "check", "--config"])
+                    .arg(home.path("page.toml")),
+            );
+        }
+    }
+    assert_eq!(found, 3);
 }

@@ -57,6 +57,8 @@ pub(crate) async fn set_access(
         .map_err(|error| Failure::bad(format!("The body is wrong: {}.", excerpt(&error.to_string()))))?;
     let id: DeviceId = id.parse().map_err(|_| Failure::NotFound)?;
     let device = service.store.device(caller.tenant, id).await?;
+    // What never reaches Exchange has one line, which says that it was refused.
+    service.agents.check_access(device.connector, &device.observed)?;
     let asked = call.asked();
     let entry = asked.entry(service, Some(caller), Some(Operation::SetDeviceAccess), StatusCode::NO_CONTENT);
     let audit = AuditEntry { detail: Some(decision.name().to_owned()), ..entry };

@@ -73,6 +73,16 @@ impl AgentRegistry for Agents {
         self.says.lock().unwrap().clone()
     }
 
+    fn check_access(&self, connector: ConnectorId, _: &ObservedDevice) -> Result<(), AgentRefusal> {
+        if !self.is_served(connector) {
+            return Err(AgentRefusal::NotServed);
+        }
+        match &*self.says.lock().unwrap() {
+            Err(refusal @ (AgentRefusal::ReadOnly | AgentRefusal::NoMailbox)) => Err(refusal.clone()),
+            _ => Ok(()),
+        }
+    }
+
     async fn set_access(
         &self,
         connector: ConnectorId,

@@ -117,6 +117,7 @@ fn a_limited_account() {
 
     // The service tells the same of it.
     let service = Service::start(&setup.path("exconn.toml"), &setup.path("data"), &[]);
+    service.next_end(&[]);
     let id = service.connector()["id"].as_str().unwrap().to_owned();
     let mut exconn = Command::new(env!("CARGO_BIN_EXE_exconn"));
     exconn.args(["--url", &service.url, "--token", &service.token, "connectors", "test", &id]);
