@@ -27,12 +27,14 @@ impl Pace {
 
     /// Questions that may be under way now, at most `bound`.
     pub(super) fn limit(&self, bound: usize, now: Timestamp) -> usize {
-        if now < self.resume { 0 } else { self.limit.min(bound) }
+        if self.pause(now).is_zero() { self.limit.min(bound) } else { 0 }
     }
 
     /// How long Exchange wants to be left alone.
     pub(super) fn pause(&self, now: Timestamp) -> Duration {
-        self.resume.since(now)
+        let pause = self.resume.since(now);
+        // What is longer was granted by a clock that has been set back since.
+        if pause > LONGEST_PAUSE { Duration::ZERO } else { pause }
     }
 
     /// A question was answered; there may be `bound` at the same time.
@@ -126,5 +128,10 @@ mod tests {
         assert_eq!(pace.pause(at(100)), Duration::ZERO);
         pace.throttled(at(100), Duration::MAX, at(101));
         assert_eq!(pace.pause(at(101)), LONGEST_PAUSE);
+        assert_eq!(
+            (pace.pause(at(0)), pace.limit(8, at(0))),
+            (Duration::ZERO, 2),
+            "a clock that was set back"
+        );
     }
 }

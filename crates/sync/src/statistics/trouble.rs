@@ -3,7 +3,10 @@ use std::time::Duration;
 use exconn_exchange::{Exchange, ExchangeError};
 use exconn_model::Timestamp;
 
-use crate::{failure::REFUSED_PAUSE, schedule::pause_after};
+use crate::{
+    failure::REFUSED_PAUSE,
+    schedule::{LONGEST_REST, pause_after},
+};
 
 const FIRST_MAILBOX_PAUSE: Duration = Duration::from_secs(5 * 60);
 const BUSY_PAUSE: Duration = Duration::from_secs(60);
@@ -65,7 +68,9 @@ impl Trouble {
     /// Whether nothing may be asked now. A secret that was renewed ends what a refused one began.
     pub(super) fn holds(&mut self, exchange: &dyn Exchange, now: Timestamp) -> bool {
         let renewed = || self.refused.is_some_and(|refused| exchange.secrets_changed_since(refused));
-        let holds = self.until.is_some_and(|until| now < until) && !renewed();
+        // What lies further ahead was told by a clock that has been set back since.
+        let is_ahead = |until: Timestamp| now < until && until <= now.after(LONGEST_REST);
+        let holds = self.until.is_some_and(is_ahead) && !renewed();
         if !holds {
             (self.until, self.refused) = (None, None);
         }
@@ -76,7 +81,7 @@ impl Trouble {
     pub(super) fn refused(&mut self, error: &ExchangeError, asked: Timestamp, now: Timestamp) -> bool {
         let is_news = self.until.is_none();
         let until = match error {
-            ExchangeError::CredentialsHeld { until, .. } => *until,
+            ExchangeError::CredentialsHeld { until, .. } => (*until).min(now.after(LONGEST_REST)),
             ExchangeError::PasswordUnavailable { .. } => now.after(pause_after(1)),
             _ => now.after(REFUSED_PAUSE),
         };

@@ -176,6 +176,23 @@ async fn a_refused_account_ends_the_questions_until_its_secret_is_renewed() {
 }
 
 #[tokio::test]
+async fn trouble_is_over_when_the_clock_that_told_it_is_set_back() {
+    let world = World::with_statistics(10, 1_000_000).await;
+    let right = world.clock.now().after(A_WHILE);
+    world.exchange.trouble("*", ExchangeError::CredentialsRefused { endpoint: "ex01:443".into() });
+    world.clock.set(right.after(Duration::from_secs(365 * 86_400)));
+    world.has_asked(1).await;
+    world.clock.set(right);
+    world.signals.wake(world.connector().await.id);
+    wait_until(BOUND, || async {
+        // The budget too begins anew.
+        world.clock.advance(Duration::from_millis(100));
+        world.learned().await.iter().flatten().count() == 10
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_connection_that_fails_is_tried_again_with_another_mailbox() {
     let world = World::with_statistics(10, 1_000_000).await;
     let lost = || ExchangeError::Unreachable { endpoint: "ex01:443".into(), reason: "reset".into() };
