@@ -111,13 +111,13 @@ impl Link {
         let (link, target) = (self.clone(), connection.target.clone());
         // By itself: what comes of a password is to be remembered, also if nobody waits for it any more.
         let binding = tokio::spawn(async move {
-            let _turn = link.sign_ins.turn().await;
             let password = credentials.password.as_ref();
+            let username = &link.config.authentication.account().username;
+            let _turn = link.sign_ins.turn(username, password).await;
             link.check_not_held(password)?;
             let target = connection.target.clone();
             let bound = link.sign_in(&mut connection, binding, password);
             let bound = link.within_bound(&target, bound).await;
-            let username = &link.config.authentication.account().username;
             link.sign_ins.tried(username, password, &bound, link.clock.now());
             bound.map(|()| connection)
         });
