@@ -143,20 +143,22 @@ impl Link {
         let by_tls = connection.target.tls || self.config.start_tls;
         let protection = if by_tls { Protection::ByTransport } else { Protection::Sealed };
         let service = self.config.service_principal.clone();
+        let service = service.unwrap_or_else(|| format!("ldap/{}", connection.target.host));
         let intent = Intent {
             mechanism,
             credentials: match password {
                 Some(password) => security::Credentials::Password { username, password },
                 None => security::Credentials::System { username },
             },
-            service: service.unwrap_or_else(|| format!("ldap/{}", connection.target.host)),
+            service: service.clone(),
             protection,
             binding,
             kerberos: self.config.kerberos.clone(),
             clock: self.clock.clone(),
         };
         let context = intent.context().map_err(|error| error.at(connection.target.endpoint()))?;
-        connection.bind_sasl(sasl.name(), Sasl::new(sasl, context, protection)).await
+        let exchange = Sasl::new(sasl, context, protection);
+        connection.bind_sasl(sasl.name(), exchange, (&service, self.clock.now())).await
     }
 
     /// TCP, and TLS if it is used with this controller.
