@@ -14,14 +14,19 @@ pub struct SignIns {
 
 impl SignIns {
     /// Waits until no other password is being tried. Whether this one may be is to be asked after that.
-    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().await
-    }
-
-    /// Whether the account's password was accepted when it was tried last. If it is refused after that it was changed, and
-    /// Active Directory does not count tries with a user's former passwords.
-    pub(crate) fn is_accepted(&self, username: &str, password: &SecretString) -> bool {
-        self.tried.is_accepted(&account(username), password)
+    ///
+    /// A password that was accepted when it was tried last waits for nobody: a server that hangs holds up no other. If it is
+    /// refused now it was changed, and Active Directory does not count tries with the two passwords before.
+    pub(crate) async fn turn(
+        &self,
+        username: &str,
+        password: Option<&SecretString>,
+    ) -> Option<MutexGuard<'_, ()>> {
+        let password = password?;
+        if self.tried.is_accepted(&account(username), password) {
+            return None;
+        }
+        Some(self.turn.lock().await)
     }
 
     /// Fails if the account's password was refused and is to be left alone.
@@ -74,6 +79,24 @@ mod tests {
 
     use super::*;
 
+    #[tokio::test]
+    async fn only_a_password_that_is_known_to_be_right_does_not_wait() {
+        let (sign_ins, now) = (SignIns::default(), Timestamp::from_unix_seconds(1_800_000_000));
+        let (right, new) = (SecretString::from("right"), SecretString::from("new"));
+        let waits = async |password: Option<&SecretString>| {
+            tokio::time::timeout(Duration::from_millis(20), sign_ins.turn("svc", password)).await.is_err()
+        };
+        sign_ins.tried("svc", Some(&right), &Ok(()), now);
+        let under_way = sign_ins.turn("svc", Some(&new)).await;
+        assert!(waits(Some(&new)).await && !waits(Some(&right)).await && !waits(None).await);
+        drop(under_way);
+        assert!(!waits(Some(&new)).await);
+        let refusal = Err::<(), _>(ExchangeError::CredentialsRefused { endpoint: "kdc:88".into() });
+        sign_ins.tried("svc", Some(&right), &refusal, now);
+        let _under_way = sign_ins.turn("svc", Some(&new)).await;
+        assert!(waits(Some(&right)).await);
+    }
+
     #[test]
     fn an_account_is_the_same_by_all_its_names() {
         for name in [
@@ -99,7 +122,6 @@ mod tests {
             matches!(&held, Err(ExchangeError::CredentialsHeld { endpoint, .. }) if endpoint == "kdc:88"),
             "{held:?}"
         );
-        assert!(sign_ins.is_accepted("svc", &right) && !sign_ins.is_accepted("svc", &wrong));
         for (user, password) in [("svc", Some(&right)), ("other", Some(&wrong)), ("svc", None)] {
             assert!(sign_ins.check(user, password, later).is_ok(), "{user}");
         }

@@ -111,13 +111,13 @@ impl Link {
         let (link, target) = (self.clone(), connection.target.clone());
         // By itself: what comes of a password is to be remembered, also if nobody waits for it any more.
         let binding = tokio::spawn(async move {
-            let _turn = link.sign_ins.turn().await;
             let password = credentials.password.as_ref();
+            let username = &link.config.authentication.account().username;
+            let _turn = link.sign_ins.turn(username, password).await;
             link.check_not_held(password)?;
             let target = connection.target.clone();
             let bound = link.sign_in(&mut connection, binding, password);
             let bound = link.within_bound(&target, bound).await;
-            let username = &link.config.authentication.account().username;
             link.sign_ins.tried(username, password, &bound, link.clock.now());
             bound.map(|()| connection)
         });
@@ -142,20 +142,22 @@ impl Link {
         // Active Directory refuses to seal what TLS seals already (MS-ADTS, 5.1.2.2).
         let by_tls = connection.target.tls || self.config.start_tls;
         let protection = if by_tls { Protection::ByTransport } else { Protection::Sealed };
+        let service = self.service(&connection.target);
         let intent = Intent {
             mechanism,
             credentials: match password {
                 Some(password) => security::Credentials::Password { username, password },
                 None => security::Credentials::System { username },
             },
-            service: self.service(&connection.target),
+            service: service.clone(),
             protection,
             binding,
             kerberos: self.config.kerberos.clone(),
             clock: self.clock.clone(),
         };
         let context = intent.context().map_err(|error| error.at(connection.target.endpoint()))?;
-        connection.bind_sasl(sasl.name(), Sasl::new(sasl, context, protection)).await
+        let exchange = Sasl::new(sasl, context, protection);
+        connection.bind_sasl(sasl.name(), exchange, (&service, self.clock.now())).await
     }
 
     /// The service principal name that tickets for this controller are asked for.

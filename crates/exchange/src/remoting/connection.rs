@@ -112,9 +112,7 @@ impl Connection {
     ) -> Result<(Self, Answer), ExchangeError> {
         let mut _turn = None;
         if let Identification::Basic { password, .. } = &self.identification {
-            if !link.is_accepted(password) {
-                _turn = Some(link.sign_ins.turn().await);
-            }
+            _turn = link.turn(Some(password)).await;
             link.check_not_held(Some(password))?;
         }
         match timeout(link.request_timeout, self.exchange(link, envelope, cookies)).await {

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::MutexGuard,
     task::JoinHandle,
     time::timeout,
 };
@@ -112,7 +113,7 @@ impl Link {
                 .map_err(|error: SecretError| self.no_password(error))?;
             return Ok(Connection::new(wire, Identification::Basic { header, password }));
         };
-        let _turn = self.sign_ins.turn().await;
+        let _turn = self.turn(password.as_ref()).await;
         self.check_not_held(password.as_ref())?;
         let intent = Intent {
             mechanism: scheme.mechanism,
@@ -175,9 +176,9 @@ impl Link {
         self.sign_ins.check(&self.authentication.account().username, password, self.clock.now())
     }
 
-    /// Whether the password was accepted when it was tried last.
-    pub(super) fn is_accepted(&self, password: &SecretString) -> bool {
-        self.sign_ins.is_accepted(&self.authentication.account().username, password)
+    /// Waits until the password may be tried.
+    pub(super) async fn turn(&self, password: Option<&SecretString>) -> Option<MutexGuard<'_, ()>> {
+        self.sign_ins.turn(&self.authentication.account().username, password).await
     }
 
     /// Remembers what came of trying the password.

@@ -156,9 +156,16 @@ pub(super) fn meaning_of(
     })
 }
 
-/// What a service says with its last token, if Kerberos says it.
+/// What a service says with its last token, if Kerberos says it. It never sees a password, and whoever meddles with the
+/// connection could else have it left alone for an hour.
 pub(crate) fn refusal_in(token: &[u8], by: &str, service: &str, now: Timestamp) -> Option<SecurityError> {
-    Refusal::find(token).map(|refusal| refusal.meaning(by, service, now))
+    let meaning = Refusal::find(token)?.meaning(by, service, now);
+    Some(match meaning {
+        SecurityError::CredentialsRefused { by } => {
+            SecurityError::Refused { by, reason: "it does not know the account of the ticket".into() }
+        }
+        meaning => meaning,
+    })
 }
 
 /// The difference of two clocks, in words.
@@ -286,6 +293,17 @@ mod tests {
         let refusal = Refusal::find(&token).unwrap();
         let now = Timestamp::from_unix_seconds(0);
         assert!(refusal.meaning("ex01", "HTTP/ex01", now).to_string().contains("another account"));
+    }
+
+    #[test]
+    fn a_service_says_nothing_of_the_password() {
+        for code in [CLIENT_UNKNOWN, PREAUTHENTICATION_FAILED] {
+            let code = u8::try_from(code).unwrap();
+            assert!(matches!(meaning(code, None), SecurityError::CredentialsRefused { .. }));
+            let token = [&[3, 0][..], &krb_error(code, None)].concat();
+            let said = refusal_in(&token, "ex01", "HTTP/ex01", Timestamp::UNSET).unwrap();
+            assert!(matches!(said, SecurityError::Refused { .. }), "{said}");
+        }
     }
 
     #[test]

@@ -76,6 +76,11 @@ impl Sasl {
         self.context.protocol()
     }
 
+    /// Why a refusal is not for the password's sake, as [`SecurityContext::only_second_choice`].
+    pub(crate) fn only_second_choice(&self) -> Option<&str> {
+        self.context.only_second_choice()
+    }
+
     /// RFC 4752, section 3.1: the server offers layers and the longest message that it takes, the client chooses.
     async fn choose_layer(&mut self, offer: Vec<u8>) -> Result<Vec<u8>, SecurityError> {
         if offer.is_empty() {

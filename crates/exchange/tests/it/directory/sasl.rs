@@ -83,3 +83,22 @@ async fn a_wrong_password_and_an_unknown_service_are_told() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_ticket_that_the_controller_refuses_says_nothing_of_the_password() {
+    let domain = domain(true);
+    domain.add_user("other", "hunter2-Other");
+    domain.add_service("ldap/other.contoso.test", "other");
+    for (name, way) in &WAYS[..2] {
+        let reader = reader(&domain, *way, Domain::PASSWORD, |config| {
+            config.service_principal = Some("ldap/other.contoso.test".into());
+        });
+        for _ in 0..2 {
+            let error = reader.failure().await;
+            assert!(
+                matches!(&error, ExchangeError::TicketRefused { reason, .. } if reason.contains("ldap/other")),
+                "{name}: {error:?}"
+            );
+        }
+    }
+}

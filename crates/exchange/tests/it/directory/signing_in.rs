@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use exconn_exchange::ExchangeError;
+use exconn_exchange::{DeviceScope, Exchange, ExchangeError};
 use exconn_testkit::{Domain, DomainOptions};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 use super::setup::{Reader, domain};
 
@@ -74,6 +78,28 @@ async fn a_refused_password_is_tried_once_an_hour_until_it_changes() {
     assert_eq!(tries(&domain), "2");
     reader.change_password(Domain::PASSWORD);
     assert_eq!(reader.all().await.unwrap().0.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_is_remembered_though_nobody_waited_for_it() {
+    let controller = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ldap://{}", controller.local_addr().unwrap());
+    let reader = Reader::at(&[&url], "svc", "hunter2-wrong", |_| {}).unwrap();
+    let mut question = Box::pin(reader.directory.devices(DeviceScope::All));
+    let asked = async {
+        let (mut stream, _) = controller.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        stream
+    };
+    let mut stream = tokio::select! {
+        _ = &mut question => panic!("nobody answered"),
+        stream = asked => stream,
+    };
+    drop(question);
+    // The first answer, to the bind: invalidCredentials.
+    stream.write_all(b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x31\x04\x00\x04\x00").await.unwrap();
+    let error = reader.failure().await;
+    assert!(matches!(error, ExchangeError::CredentialsHeld { .. }), "{error}");
 }
 
 #[tokio::test]
