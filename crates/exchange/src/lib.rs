@@ -19,6 +19,7 @@ mod secret;
 mod security;
 mod shorten;
 mod sign_ins;
+mod tcp;
 mod tls;
 
 pub use account::Account;

@@ -118,6 +118,7 @@ impl Changes {
                 attributes: kind.attributes(),
                 // DirSync finds what was deleted without being asked to.
                 deleted: false,
+                base_may_be_missing: false,
             };
             let mut search = DirSyncSearch::since(query, everything, cookie)?;
             while let Some(entries) = search.next(&mut domain.connection).await? {
@@ -157,6 +158,7 @@ impl Changes {
                 filter: all_of(vec![at_least("uSNChanged", &next.to_string()), kind.filter()]),
                 attributes: &["objectGUID", "isDeleted"],
                 deleted: kind == Kind::Devices,
+                base_may_be_missing: false,
             };
             let mut search = PagedSearch::begin(&mut domain.connection, query, PAGE).await?;
             while let Some(entries) = search.next(&mut domain.connection).await? {

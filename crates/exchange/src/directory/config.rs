@@ -75,8 +75,8 @@ pub enum Feed {
 /// How to reach the Active Directory of an Exchange organisation.
 #[derive(Clone, Debug)]
 pub struct DirectoryConfig {
-    /// Addresses of domain controllers, for instance `ldaps://dc01.contoso.com`. The first that can be reached tells which
-    /// domains the forest has. Each domain is read from the first address of it in this list, else from whatever the
+    /// Addresses of domain controllers, for instance `ldaps://dc01.contoso.com`. The first that can be reached and trusted
+    /// tells which domains the forest has. Each domain is read from the first address of it in this list, else from whatever the
     /// domain's own name leads to, with the scheme and port of the first address.
     pub urls: Vec<String>,
     /// Whether a plain connection is turned into TLS before anything is said (RFC 4511, 4.14). Not used with `ldaps`.
@@ -90,7 +90,7 @@ pub struct DirectoryConfig {
     pub service_principal: Option<String>,
     /// Who may vouch for the controllers' certificates. Not used without TLS.
     pub roots: Roots,
-    /// Longest wait for a connection, with TLS and the bind.
+    /// Longest wait for a connection with TLS, and again for the bind.
     pub connect_timeout: Duration,
     /// Longest wait for the next message of an answer.
     pub search_timeout: Duration,
@@ -126,7 +126,7 @@ impl DirectoryConfig {
         self.check_account()?;
         self.check_kerberos()?;
         for target in &targets {
-            if self.authentication.needs_secrecy() && !self.is_secret_to(target) {
+            if !self.keeps_secrets_from_the_network(target) {
                 return Err(DirectoryConfigError::PlainText { url: target.to_string() });
             }
         }
@@ -184,9 +184,9 @@ impl DirectoryConfig {
         }
     }
 
-    /// Whether nobody on the network can read what is said to this controller.
-    pub(super) fn is_secret_to(&self, target: &Target) -> bool {
-        target.tls || self.start_tls || target.is_loopback()
+    /// Whether nobody on the network can read the password when it is used with this controller.
+    pub(super) fn keeps_secrets_from_the_network(&self, target: &Target) -> bool {
+        !self.authentication.needs_secrecy() || target.tls || self.start_tls || target.is_loopback()
     }
 }
 

@@ -121,6 +121,7 @@ pub(super) async fn cookie_of_now(
         filter: Filter::Not(Box::new(anything())),
         attributes: &["objectGUID"],
         deleted: false,
+        base_may_be_missing: false,
     };
     let mut search =
         DirSyncSearch { query, everything, cookie: Vec::new(), continued: false, rounds: 0, ended: false };

@@ -106,7 +106,7 @@ impl Examination<'_> {
         let found = found.map_err(|error| super::failure::unreachable(target, error));
         let found = found.map(|addresses| addresses.map(|at| at.ip().to_string()).collect::<Vec<_>>());
         self.tried(NAME, target, found, |addresses| format!("{} is {}", target.host, addresses.join(", ")))?;
-        let connected = link.within_bound(target, link::connect(target)).await;
+        let connected = link.within_bound(target, link::connect(target, link.config.connect_timeout)).await;
         self.tried(TCP, target, connected, |_| format!("connected to {at}"))?;
         let credentials = match link.credentials(target).await {
             Ok(credentials) => credentials,
@@ -175,6 +175,7 @@ impl Examination<'_> {
             filter: all_of(vec![of_class("classSchema"), equal("lDAPDisplayName", device::CLASS.as_bytes())]),
             attributes: &["cn"],
             deleted: false,
+            base_may_be_missing: false,
         };
         let found = connection.search(&query, 10).await;
         let name = "Directory schema";
@@ -303,6 +304,7 @@ async fn first_page(domain: &mut Domain, page_size: u32) -> Result<(usize, bool)
         filter: of_class(device::CLASS),
         attributes: &["objectGUID"],
         deleted: false,
+        base_may_be_missing: false,
     };
     let (entries, more) = domain.connection.first_page(&query, page_size).await?;
     Ok((entries.iter().filter(|entry| device::guid(entry).is_some()).count(), more))

@@ -51,15 +51,23 @@ impl Forest {
         let head = first.root.forest.clone();
         let parts = parts(&mut first).await?;
         let pattern = first.connection.target.clone();
-        let mut open = vec![first];
+        let (mut open, mut passed_over) = (vec![first], None);
         let mut domains = Vec::new();
         for part in parts {
             let known = open.iter().position(|domain| names::same(&domain.head, &part.head));
             let mut domain = match known {
                 Some(at) => open.swap_remove(at),
-                None => match configured(link, &mut others, &part, &mut open).await? {
+                None => match configured(link, &mut others, &part, &mut open, &mut passed_over).await? {
                     Some(domain) => domain,
-                    None => by_name(link, &pattern, &part).await?,
+                    None => {
+                        let target = pattern.at(&part.dns_name);
+                        // The name could not stand in for a configured controller that is away.
+                        let is_usable = link.config.keeps_secrets_from_the_network(&target);
+                        if let Some(error) = passed_over.take_if(|_| !is_usable) {
+                            return Err(error);
+                        }
+                        by_name(link, &target, &part).await?
+                    }
                 },
             };
             // As the forest writes it, wherever the controller was asked.
@@ -91,7 +99,12 @@ pub(super) async fn domain(link: &Arc<Link>, target: &Target) -> Result<Domain, 
     Ok(Domain { head: root.domain.clone(), root, connection })
 }
 
-/// Only a controller that cannot be reached is passed over: another would refuse the same password again, and count it.
+/// Whether another controller may do what this one did not. One that was shown the password and refused it is not passed
+/// over: another would refuse it again, and count it.
+fn is_passed_over(error: &ExchangeError) -> bool {
+    matches!(error, ExchangeError::Unreachable { .. } | ExchangeError::Tls { .. })
+}
+
 async fn first_reachable(
     link: &Arc<Link>,
     targets: &mut std::slice::Iter<'_, Target>,
@@ -99,7 +112,7 @@ async fn first_reachable(
     let mut failed = None;
     for target in targets {
         match domain(link, target).await {
-            Err(error @ ExchangeError::Unreachable { .. }) => {
+            Err(error) if is_passed_over(&error) => {
                 tracing::warn!(%error, "this domain controller is passed over");
                 failed.get_or_insert(error);
             }
@@ -119,6 +132,7 @@ async fn parts(domain: &mut Domain) -> Result<Vec<Part>, ExchangeError> {
         filter: of_class("crossRef"),
         attributes: &["nCName", "dnsRoot", "systemFlags"],
         deleted: false,
+        base_may_be_missing: false,
     };
     let found = domain.connection.search(&query, MAX_PARTS).await?;
     let mut parts: Vec<Part> = found
@@ -147,13 +161,15 @@ async fn configured(
     targets: &mut std::slice::Iter<'_, Target>,
     part: &Part,
     open: &mut Vec<Domain>,
+    passed_over: &mut Option<ExchangeError>,
 ) -> Result<Option<Domain>, ExchangeError> {
     for target in targets {
         match domain(link, target).await {
             Ok(domain) if names::same(&domain.head, &part.head) => return Ok(Some(domain)),
             Ok(other) => open.push(other),
-            Err(error @ ExchangeError::Unreachable { .. }) => {
+            Err(error) if is_passed_over(&error) => {
                 tracing::warn!(%error, "this domain controller is passed over");
+                passed_over.get_or_insert(error);
             }
             Err(error) => return Err(error),
         }
@@ -162,8 +178,8 @@ async fn configured(
 }
 
 /// A controller of the domain at the domain's own name, which in DNS is the name of all of them.
-async fn by_name(link: &Arc<Link>, pattern: &Target, part: &Part) -> Result<Domain, ExchangeError> {
-    let found = domain(link, &pattern.at(&part.dns_name)).await?;
+async fn by_name(link: &Arc<Link>, target: &Target, part: &Part) -> Result<Domain, ExchangeError> {
+    let found = domain(link, target).await?;
     if names::same(&found.head, &part.head) {
         return Ok(found);
     }

@@ -1,13 +1,10 @@
-use std::{io, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use exconn_model::Clock;
 use rasn_ldap::{ExtendedRequest, ProtocolOp, ResultCode};
 use rustls::{ClientConfig, pki_types::ServerName};
 use secrecy::SecretString;
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::timeout,
-};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
 use super::{
@@ -21,7 +18,7 @@ use super::{
 use crate::{
     ExchangeError, SignIns,
     security::{self, ChannelBinding, Intent, Protection, sasl::Sasl},
-    tls,
+    tcp, tls,
 };
 
 /// RFC 4511, 4.14.1.
@@ -77,6 +74,13 @@ impl Link {
     }
 
     fn read_credentials(&self, target: &Target) -> Result<Credentials, ExchangeError> {
+        // The configuration answers for its own addresses, but not for those that the directory leads to.
+        if !self.config.keeps_secrets_from_the_network(target) {
+            return Err(failure::wrong_endpoint(
+                target,
+                "the password would go there in clear text: use ldaps, start_tls, or a mechanism that does not send it",
+            ));
+        }
         let account = self.config.authentication.account();
         let password = account.read_password().map_err(|error| ExchangeError::PasswordUnavailable {
             path: account.password_file.clone().unwrap_or_default(),
@@ -165,7 +169,7 @@ impl Link {
         target: &Target,
         credentials: &Credentials,
     ) -> Result<Connected, ExchangeError> {
-        let stream = connect(target).await?;
+        let stream = connect(target, self.config.connect_timeout).await?;
         let speak = |stream| Connection::new(stream, target.clone(), self.config.search_timeout);
         let (stream, binding) = match &credentials.tls {
             None => return Ok((speak(Box::new(stream)), None)),
@@ -183,24 +187,9 @@ impl Link {
 pub(super) type Connected = (Connection, Option<ChannelBinding>);
 
 /// Opens a connection to the first address of the controller that takes one.
-pub(super) async fn connect(target: &Target) -> Result<TcpStream, ExchangeError> {
-    let host = (target.host.as_str(), target.port);
-    let addresses = lookup_host(host).await.map_err(|error| failure::unreachable(target, error))?;
-    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses {
-        // A name service must not lead a password that may only go to this machine elsewhere.
-        if target.is_loopback() && !address.ip().is_loopback() {
-            continue;
-        }
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                stream.set_nodelay(true).map_err(|error| failure::unreachable(target, error))?;
-                return Ok(stream);
-            }
-            Err(error) => failed = error,
-        }
-    }
-    Err(failure::unreachable(target, failed))
+pub(super) async fn connect(target: &Target, bound: Duration) -> Result<TcpStream, ExchangeError> {
+    let connecting = tcp::connect(&target.host, target.port, target.is_loopback(), bound);
+    connecting.await.map_err(|error| failure::unreachable(target, error))
 }
 
 async fn start_tls(mut connection: Connection) -> Result<Box<dyn Stream>, ExchangeError> {

@@ -49,7 +49,17 @@ pub(super) struct Listing {
     removed: VecDeque<Uuid>,
     work: VecDeque<Work>,
     cookie: Option<SyncCookie>,
-    ended: bool,
+    state: State,
+}
+
+/// Where a listing stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Its end was told.
+    Ended,
+    /// It failed, or nobody waited for the end of a question: what comes next can no longer be told.
+    Broken,
 }
 
 impl fmt::Debug for Listing {
@@ -69,10 +79,11 @@ impl Listing {
                 filter: of_class(device::CLASS),
                 attributes: &device::ATTRIBUTES,
                 deleted: false,
+                base_may_be_missing: false,
             };
             Work::new(domain, VecDeque::from([query]))
         });
-        Self { link, removed: VecDeque::new(), work: work.collect(), cookie, ended: false }
+        Self { link, removed: VecDeque::new(), work: work.collect(), cookie, state: State::Open }
     }
 
     /// What changed in a forest: each domain with its changes.
@@ -91,7 +102,7 @@ impl Listing {
         });
         let work = work.collect();
         let removed = gone.into_iter().flat_map(|(_, gone)| gone).collect();
-        Self { link, removed, work, cookie, ended: false }
+        Self { link, removed, work, cookie, state: State::Open }
     }
 
     async fn batch(&mut self) -> Result<Option<Vec<DeviceChange>>, ExchangeError> {
@@ -114,16 +125,21 @@ impl Listing {
 #[async_trait]
 impl DeviceListing for Listing {
     async fn next(&mut self) -> Result<Option<Vec<DeviceChange>>, ExchangeError> {
-        let batch = self.batch().await;
-        if !matches!(batch, Ok(Some(_))) {
-            self.ended = matches!(batch, Ok(None));
-            self.work.clear();
+        match std::mem::replace(&mut self.state, State::Broken) {
+            State::Open => {}
+            State::Ended => {
+                self.state = State::Ended;
+                return Ok(None);
+            }
+            State::Broken => return Err(ExchangeError::EndedEarly { reason: "the listing is over".into() }),
         }
-        batch
+        let batch = self.batch().await?;
+        self.state = if batch.is_some() { State::Open } else { State::Ended };
+        Ok(batch)
     }
 
     fn cookie(&self) -> Option<SyncCookie> {
-        self.ended.then(|| self.cookie.clone()).flatten()
+        self.cookie.clone().filter(|_| self.state == State::Ended)
     }
 }
 
@@ -193,6 +209,8 @@ fn queries(head: &str, changes: &Changes, elsewhere: impl Iterator<Item = Uuid>)
         filter,
         attributes: &device::ATTRIBUTES,
         deleted: false,
+        // A container that DirSync tells of may be one that the account cannot see, today and at every later time.
+        base_may_be_missing: base != head,
     };
     let mut guids: Vec<Uuid> = changes.devices.iter().copied().chain(elsewhere).collect();
     guids.sort_unstable();

@@ -66,10 +66,15 @@ impl Entry {
         str::from_utf8(self.value(name)?).ok()?.parse().ok()
     }
 
-    /// Bytes of its name, attributes and values.
+    /// Bytes of memory that it takes, the empty attributes and values of an odd server included.
     pub(super) fn size(&self) -> usize {
-        let values = |values: &[Bytes]| values.iter().map(Bytes::len).sum::<usize>();
-        self.dn.len() + self.attributes.iter().map(|(name, all)| name.len() + values(all)).sum::<usize>()
+        let values =
+            |values: &[Bytes]| values.iter().map(|value| size_of::<Bytes>() + value.len()).sum::<usize>();
+        let attributes = self
+            .attributes
+            .iter()
+            .map(|(name, all)| size_of::<(Bytes, Vec<Bytes>)>() + name.len() + values(all));
+        self.dn.len() + attributes.sum::<usize>()
     }
 
     /// Its distinguished name. What is not UTF-8 is replaced.
@@ -166,6 +171,14 @@ pub(super) mod tests {
         assert_eq!(entry.text("MAIL").as_deref(), Some("a@b"));
         assert_eq!(entry.values("mail").len(), 2);
         assert_eq!((entry.value("empty"), entry.value("none"), entry.value("other")), (None, None, None));
+    }
+
+    #[test]
+    fn values_of_nothing_have_a_size() {
+        let nothing = vec![&b""[..]; 1000];
+        assert!(entry("CN=x", &[("a", &nothing)]).size() >= 1000 * size_of::<Bytes>());
+        let attributes: Vec<(&str, &[&[u8]])> = vec![("", &[]); 1000];
+        assert!(entry("CN=x", &attributes).size() >= 1000 * size_of::<Vec<Bytes>>());
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(super) struct Query {
     pub(super) attributes: &'static [&'static str],
     /// Deleted objects too.
     pub(super) deleted: bool,
+    /// Whether nothing is found, and no error, where the base is gone, never was, or may not be seen.
+    pub(super) base_may_be_missing: bool,
 }
 
 impl Query {
@@ -173,6 +175,7 @@ impl Connection {
             filter: anything(),
             attributes,
             deleted,
+            base_may_be_missing: false,
         };
         let id = self.ask(&query, Vec::new()).await?;
         let found = self.found(id, 1).await?;
@@ -269,8 +272,7 @@ async fn page_of(
     let found = connection.found(id, most).await?;
     match found.result.result_code {
         ResultCode::Success => {}
-        // Asked for below an object that has gone in the meantime, or never was.
-        ResultCode::NoSuchObject if query.scope == SearchRequestScope::SingleLevel => return Ok(None),
+        ResultCode::NoSuchObject if query.base_may_be_missing => return Ok(None),
         _ => return Err(failure::of_search(&connection.target, query.purpose, &found.result)),
     }
     // Without the control the server has not paged, and this is all.

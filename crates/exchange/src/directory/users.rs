@@ -58,6 +58,7 @@ impl Users {
                 filter: any_of(names),
                 attributes: &ATTRIBUTES,
                 deleted: false,
+                base_may_be_missing: false,
             };
             for found in connection.search(&query, some.len()).await? {
                 let dn = found.dn();

@@ -123,6 +123,13 @@ impl Connection {
         }
     }
 
+    /// Whether the server no longer knows who signed in on this connection, as after a restart of the process behind it. It
+    /// did nothing then.
+    pub(super) fn is_forgotten(&self, answer: &Answer) -> bool {
+        answer.status == StatusCode::UNAUTHORIZED
+            && !matches!(self.identification, Identification::Basic { .. })
+    }
+
     async fn exchange(
         &mut self,
         link: &Link,
@@ -167,10 +174,6 @@ impl Connection {
                 }
                 Ok(answer)
             }
-            _ if is_refused => Err(ExchangeError::TicketRefused {
-                endpoint: link.target.endpoint(),
-                reason: "it has forgotten who signed in on this connection".into(),
-            }),
             Identification::SignedIn => Ok(answer),
             Identification::Sealed { context, .. } if carries_message(&answer) => {
                 sealing::open(context.as_mut(), answer, link.target.endpoint()).await

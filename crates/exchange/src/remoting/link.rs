@@ -9,7 +9,7 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use secrecy::SecretString;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, lookup_host},
+    net::TcpStream,
     task::JoinHandle,
     time::timeout,
 };
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     ExchangeError, KerberosConfig, SecretError, SignIns,
     security::{ChannelBinding, Credentials, Intent, Protection},
-    tls,
+    tcp, tls,
 };
 
 /// All that is needed to open a connection: where, how, and as whom.
@@ -199,23 +199,9 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<TcpStream, ExchangeError> {
-        let host = (self.target.host.as_str(), self.target.port);
-        let addresses = lookup_host(host).await.map_err(|error| self.unreachable(&error))?;
-        let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in addresses {
-            // A name service must not lead a password that may only go to this machine elsewhere.
-            if self.target.is_loopback() && !address.ip().is_loopback() {
-                continue;
-            }
-            match TcpStream::connect(address).await {
-                Ok(stream) => {
-                    stream.set_nodelay(true).map_err(|error| self.unreachable(&error))?;
-                    return Ok(stream);
-                }
-                Err(error) => failure = error,
-            }
-        }
-        Err(self.unreachable(&failure))
+        let (target, bound) = (&self.target, self.connect_timeout);
+        let connecting = tcp::connect(&target.host, target.port, target.is_loopback(), bound);
+        connecting.await.map_err(|error| self.unreachable(&error))
     }
 
     async fn secure(

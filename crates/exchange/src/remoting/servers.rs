@@ -28,6 +28,13 @@ struct Standing {
     left_at: Option<Timestamp>,
 }
 
+impl Standing {
+    /// A failure in the future is one from before the clock was set back.
+    fn is_preferred_left_alone(&self, now: Timestamp) -> bool {
+        self.left_at.is_some_and(|left_at| left_at <= now && now < left_at.after(RETURN_AFTER))
+    }
+}
+
 impl Servers {
     /// `links` holds at least one.
     pub(super) fn new(links: Vec<Arc<Link>>) -> Self {
@@ -42,18 +49,14 @@ impl Servers {
     /// In which order to try them for a new runspace.
     pub(super) fn order(&self, now: Timestamp) -> Vec<(usize, Arc<Link>)> {
         let standing = self.standing();
-        let start = match standing.left_at {
-            Some(left_at) if now < left_at.after(RETURN_AFTER) => standing.in_use.unwrap_or(0),
-            _ => 0,
-        };
+        let start = if standing.is_preferred_left_alone(now) { standing.in_use.unwrap_or(0) } else { 0 };
         let numbered = || self.links.iter().cloned().enumerate();
         numbered().skip(start).chain(numbered().take(start)).collect()
     }
 
     /// Whether a runspace at this server is to be given up, because the preferred one is worth another try.
     pub(super) fn is_outdated(&self, number: usize, now: Timestamp) -> bool {
-        let left_at = self.standing().left_at;
-        number != 0 && left_at.is_none_or(|left_at| now >= left_at.after(RETURN_AFTER))
+        number != 0 && !self.standing().is_preferred_left_alone(now)
     }
 
     /// A runspace was opened at this server.
@@ -84,5 +87,20 @@ impl Servers {
 
     fn standing(&self) -> std::sync::MutexGuard<'_, Standing> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preferred_server_is_left_alone_for_a_while_and_not_for_a_clock_that_was_wrong() {
+        let failed = Timestamp::from_unix_seconds(1_800_000_000);
+        let standing = Standing { in_use: Some(1), left_at: Some(failed) };
+        let is_left_alone = |at| standing.is_preferred_left_alone(at);
+        assert!(is_left_alone(failed) && is_left_alone(failed.after(RETURN_AFTER - Duration::from_secs(1))));
+        assert!(!is_left_alone(failed.after(RETURN_AFTER)));
+        assert!(!is_left_alone(failed.before(Duration::from_secs(86_400))), "the clock was a day ahead");
     }
 }

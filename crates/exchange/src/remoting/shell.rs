@@ -142,16 +142,28 @@ impl Shell {
         let gate = self.gate.clone();
         tokio::spawn(async move {
             drop(gate.read().await);
+            let sent = |error| Unanswered { error, sent: true };
             let connection = match connection {
                 Some(connection) => connection.still_open().await,
                 None => None,
             };
-            let connection = match connection {
-                Some(connection) => connection,
-                None => link.open().await.map_err(|error| Unanswered { error, sent: false })?,
-            };
-            let posted = connection.post(&link, envelope, cookies).await;
-            posted.map_err(|error| Unanswered { error, sent: true })
+            if let Some(connection) = connection {
+                let (connection, answer) =
+                    connection.post(&link, envelope.clone(), cookies.clone()).await.map_err(sent)?;
+                if !connection.is_forgotten(&answer) {
+                    return Ok((connection, answer));
+                }
+                tracing::debug!(endpoint = %link.target.endpoint(), "the server asks to sign in again");
+            }
+            let connection = link.open().await.map_err(|error| Unanswered { error, sent: false })?;
+            let (connection, answer) = connection.post(&link, envelope, cookies).await.map_err(sent)?;
+            if connection.is_forgotten(&answer) {
+                let endpoint = link.target.endpoint();
+                let reason = "it forgets at once who signed in on a connection".into();
+                let error = ExchangeError::TicketRefused { endpoint, reason };
+                return Err(Unanswered { error, sent: false });
+            }
+            Ok((connection, answer))
         })
     }
 

@@ -107,6 +107,21 @@ async fn a_wrong_password_is_tried_once_an_hour_until_it_changes() {
 }
 
 #[tokio::test]
+async fn a_server_that_forgets_a_connection_is_signed_in_to_again() {
+    let (peer, _folder) = peer(&[&SEALED[..], &["--schemes", "Negotiate,NTLM"]].concat());
+    let client = client_with(peer.url(), Authentication::Ntlm, PASSWORD, |config| {
+        config.idle_session = Duration::from_secs(600);
+    });
+    client.all().await.unwrap();
+    let sessions = crate::setup::sessions(&peer);
+    peer.fault(&serde_json::json!({"kind": "wrong-auth"}));
+    assert_same(&client.all().await.unwrap(), &expected(&peer));
+    assert_eq!(peer.stats()["faults_fired"]["wrong-auth"], 1);
+    assert_eq!(crate::setup::sessions(&peer), sessions, "the runspace was not lost");
+    assert_eq!(peer.stats()["auth_fail"], Value::Null);
+}
+
+#[tokio::test]
 async fn a_server_that_offers_kerberos_alone_is_told() {
     let (peer, _folder) = peer(&[&SEALED[..], &["--schemes", "Kerberos"]].concat());
     let error = client(peer.url(), Authentication::Ntlm, PASSWORD).failure().await;

@@ -17,15 +17,20 @@ use exconn_testkit::{Peer, wait_until};
 
 use crate::setup::{BOUND, Client, PASSWORD, assert_no_secret, no_shell_is_left, peer};
 
+/// How many requests the peer answered, once there are as many as expected: it counts after it has answered.
+async fn requests(peer: &Peer, expected: u64) -> u64 {
+    let count = || peer.stats()["requests"].as_u64().unwrap();
+    wait_until(BOUND, || async { count() >= expected }).await;
+    count()
+}
+
 #[tokio::test]
 async fn a_wrong_password_is_refused_at_once() {
     let peer = peer(&["--count", "1"]);
     let client = Client::try_with(peer.url(), "hunter2-but-wrong", |_| {}).unwrap();
     let error = client.failure().await;
     assert!(matches!(error, ExchangeError::CredentialsRefused { .. }), "{error}");
-    // The peer counts an answer after it was sent.
-    wait_until(BOUND, || async { peer.stats()["requests"] != 0 }).await;
-    assert_eq!(peer.stats()["requests"], 1, "no second try: accounts are locked by those");
+    assert_eq!(requests(&peer, 1).await, 1, "no second try: accounts are locked by those");
 }
 
 #[tokio::test]
@@ -232,7 +237,7 @@ async fn connections_at_once_try_a_wrong_password_once() {
     let refused = errors.iter().filter(|error| matches!(error, ExchangeError::CredentialsRefused { .. }));
     assert_eq!(refused.count(), 1, "{errors:?}");
     assert!(errors.iter().all(|error| error.kind() == FailureKind::CredentialsRefused), "{errors:?}");
-    assert_eq!(peer.stats()["requests"], 1);
+    assert_eq!(requests(&peer, 1).await, 1);
     client.set_password(PASSWORD);
     client.all().await.unwrap();
 }
@@ -242,12 +247,12 @@ async fn a_password_that_becomes_wrong_is_not_tried_again_to_give_a_shell_back()
     let peer = peer(&["--count", "1"]);
     let client = Client::with(peer.url(), |config| config.idle_session = Duration::from_secs(60));
     client.all().await.unwrap();
-    let before = peer.stats()["requests"].as_u64().unwrap();
+    let before = requests(&peer, 1).await;
     peer.fault(&serde_json::json!({"kind": "wrong-auth", "times": 10}));
     let error = client.failure().await;
     assert!(matches!(error, ExchangeError::CredentialsRefused { .. }), "{error}");
     client.exchange.close().await;
-    assert_eq!(peer.stats()["requests"], before + 1);
+    assert_eq!(requests(&peer, before + 1).await, before + 1);
 }
 
 #[tokio::test]

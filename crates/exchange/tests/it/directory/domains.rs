@@ -86,8 +86,18 @@ async fn no_listing_is_complete_without_one_of_the_domains() {
     assert!(matches!(error, ExchangeError::Unreachable { .. }), "{error}");
     fabrikam.run();
     both.all().await.unwrap();
-    // Nothing leads to the second domain but its name, which leads nowhere here.
+    // Nothing leads to the second domain but its name, which is not this machine's.
     let error = reader(&[&contoso.url()], Feed::Auto).failure().await;
+    assert!(
+        matches!(&error, ExchangeError::WrongEndpoint { url, .. } if url == "ldap://fabrikam.test:389"),
+        "{error}"
+    );
+    // It leads nowhere here either.
+    let error = Reader::at(&[&contoso.url()], &contoso.user_dn(Domain::USER), Domain::PASSWORD, |config| {
+        config.start_tls = true;
+        config.roots = Roots { system: false, file: Some(contoso.authority_file()) };
+    });
+    let error = error.unwrap().failure().await;
     assert!(
         matches!(&error, ExchangeError::Unreachable { endpoint, .. } if endpoint == "fabrikam.test:389"),
         "{error}"

@@ -1,6 +1,11 @@
 //! What a controller may do wrong: each has its own error, nothing is taken for complete, and the next run recovers by itself.
 
-use std::time::Duration;
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    thread,
+    time::Duration,
+};
 
 use exconn_exchange::{DeviceScope, Exchange, ExchangeError};
 use exconn_testkit::Domain;
@@ -140,4 +145,62 @@ async fn a_listing_that_is_dropped_asks_for_no_more() {
     assert_eq!(listing.next().await.unwrap().unwrap().len(), 10);
     drop(listing);
     assert_eq!(reader.all().await.unwrap().0.len(), DEVICES);
+}
+
+#[tokio::test]
+async fn a_container_that_cannot_be_seen_does_not_end_all_listings_of_changes() {
+    let server = Scripted::start().await;
+    let reader = reader(&server);
+    let (mut devices, cookie) = reader.all().await.unwrap();
+    server.play(Script::Hides);
+    reader.update(&mut devices, &cookie.unwrap()).await.unwrap();
+    assert_eq!(devices.len(), DEVICES);
+}
+
+#[tokio::test]
+async fn a_listing_that_failed_or_was_left_alone_never_comes_to_its_end() {
+    let server = Scripted::start().await;
+    for (script, patience) in
+        [(Script::Drops, Duration::from_secs(20)), (Script::Silent, Duration::from_millis(50))]
+    {
+        server.play(script);
+        let client = reader(&server);
+        let mut listing = client.directory.devices(DeviceScope::All).await.unwrap();
+        assert!(listing.next().await.unwrap().is_some());
+        let second = tokio::time::timeout(patience, listing.next()).await;
+        assert!(!matches!(second, Ok(Ok(_))), "{script:?}: {second:?}");
+        server.play(Script::Right);
+        for _ in 0..2 {
+            let after = listing.next().await;
+            assert!(matches!(after, Err(ExchangeError::EndedEarly { .. })), "{script:?}: {after:?}");
+            assert_eq!(listing.cookie(), None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_directory_leads_no_password_onto_the_network_in_clear_text() {
+    let server = Scripted::start().await;
+    server.play(Script::Leads);
+    let error = reader(&server).failure().await;
+    assert!(
+        matches!(&error, ExchangeError::WrongEndpoint { url, reason } if url.contains("0.0.0.0") && reason.contains("clear")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_controller_whose_tls_is_broken_is_passed_over() {
+    let (server, broken) = (Scripted::start().await, TcpListener::bind("127.0.0.1:0").unwrap());
+    let broken_url = format!("ldaps://{}", broken.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in broken.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = (stream.read(&mut [0; 4096]), stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
+        }
+    });
+    let at = |urls: &[&str]| Reader::at(urls, "svc", Domain::PASSWORD, |_| {}).unwrap();
+    let error = at(&[&broken_url]).failure().await;
+    assert!(matches!(error, ExchangeError::Tls { .. }), "{error}");
+    assert_eq!(at(&[&broken_url, &server.url()]).all().await.unwrap().0.len(), DEVICES);
 }

@@ -54,6 +54,10 @@ pub(crate) enum Script {
     Signs(ResultCode),
     /// It is an LDAP server of another kind.
     Stranger,
+    /// The forest has another domain, at an address that is not said to be this machine's.
+    Leads,
+    /// A container has changed that cannot be seen.
+    Hides,
 }
 
 /// How many devices it has.
@@ -167,6 +171,11 @@ impl Session {
                 };
                 match (value(DIRSYNC), value(PAGED)) {
                     (Some(value), _) => self.changes(id, script, &value).await,
+                    (None, Some(_))
+                        if script == Script::Hides && search.base_object.as_str() != "DC=contoso,DC=test" =>
+                    {
+                        self.end(id, ResultCode::NoSuchObject, None).await
+                    }
                     (None, Some(value)) => self.devices(id, script, &value).await,
                     (None, None) => self.object(id, script, &search).await,
                 }
@@ -200,6 +209,17 @@ impl Session {
                 ],
             );
             self.send(id, part, None).await?;
+            if script == Script::Leads {
+                let part = entry(
+                    "CN=OTHER,CN=Partitions",
+                    &[
+                        ("nCName", &[b"DC=other,DC=test"]),
+                        ("dnsRoot", &[b"0.0.0.0"]),
+                        ("systemFlags", &[b"3"]),
+                    ],
+                );
+                self.send(id, part, None).await?;
+            }
         }
         // A part of the directory elsewhere is no error.
         let elsewhere = SearchResultReference(vec!["ldap://elsewhere.test/DC=x".into()]);
@@ -209,6 +229,10 @@ impl Session {
 
     async fn changes(&mut self, id: u32, script: Script, value: &[u8]) -> Option<()> {
         let begins = value.ends_with(&[4, 0]);
+        if script == Script::Hides && !begins {
+            let container = entry("CN=hidden,DC=contoso,DC=test", &[("objectGUID", &[&[7; 16]])]);
+            self.send(id, container, None).await?;
+        }
         match script {
             Script::Forgets if !begins => self.end(id, ResultCode::UnwillingToPerform, None).await,
             Script::Circles if !begins => {
