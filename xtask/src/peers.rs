@@ -22,8 +22,10 @@ const NODE_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
 /// Debian packages without which the requirements cannot be installed or a test not run, each with a probe that tells whether
 /// what it brings is there.
-const PACKAGES: [(&str, &str, &[&str]); 15] = [
+const PACKAGES: [(&str, &str, &[&str]); 16] = [
     ("curl", "curl", &["--version"]),
+    // The page about Exchange Online makes a certificate with it, and a test does what the page says.
+    ("openssl", "openssl", &["version"]),
     ("gcc", "cc", &["--version"]),
     ("python3-venv", "python3", &["-c", "import venv, ensurepip"]),
     (
