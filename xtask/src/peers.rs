@@ -22,7 +22,7 @@ const NODE_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
 /// Debian packages without which the requirements cannot be installed or a test not run, each with a probe that tells whether
 /// what it brings is there.
-const PACKAGES: [(&str, &str, &[&str]); 16] = [
+const PACKAGES: [(&str, &str, &[&str]); 17] = [
     ("curl", "curl", &["--version"]),
     // The page about Exchange Online makes a certificate with it, and a test does what the page says.
     ("openssl", "openssl", &["version"]),
@@ -36,7 +36,8 @@ const PACKAGES: [(&str, &str, &[&str]); 16] = [
     ("libkrb5-dev", "krb5-config", &["--libs", "gssapi"]),
     // What the feature `gssapi` is built with.
     ("libclang-dev", "sh", &["-c", "ls /usr/lib/llvm-*/lib/libclang*.so*"]),
-    ("krb5-kdc", "sh", &["-c", "test -x /usr/sbin/krb5kdc && test -x /usr/sbin/kadmin.local"]),
+    ("krb5-kdc", "test", &["-x", "/usr/sbin/krb5kdc"]),
+    ("krb5-admin-server", "test", &["-x", "/usr/sbin/kadmin.local"]),
     ("faketime", "faketime", &["--version"]),
     // A domain controller on loopback, and the clients that stand beside exconn's own.
     ("samba", "samba", &["--version"]),
