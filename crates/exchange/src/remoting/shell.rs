@@ -142,7 +142,10 @@ impl Shell {
         let gate = self.gate.clone();
         tokio::spawn(async move {
             drop(gate.read().await);
-            let sent = |error| Unanswered { error, sent: true };
+            let sent = |error| {
+                let kept_back = matches!(error, ExchangeError::CredentialsHeld { .. });
+                Unanswered { error, sent: !kept_back }
+            };
             let connection = match connection {
                 Some(connection) => connection.still_open().await,
                 None => None,

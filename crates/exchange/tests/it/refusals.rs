@@ -247,12 +247,11 @@ async fn a_password_that_becomes_wrong_is_not_tried_again_to_give_a_shell_back()
     let peer = peer(&["--count", "1"]);
     let client = Client::with(peer.url(), |config| config.idle_session = Duration::from_secs(60));
     client.all().await.unwrap();
-    let before = requests(&peer, 1).await;
     peer.fault(&serde_json::json!({"kind": "wrong-auth", "times": 10}));
     let error = client.failure().await;
     assert!(matches!(error, ExchangeError::CredentialsRefused { .. }), "{error}");
     client.exchange.close().await;
-    assert_eq!(requests(&peer, before + 1).await, before + 1);
+    assert_eq!(peer.stats()["faults_fired"]["wrong-auth"], 1);
 }
 
 #[tokio::test]
