@@ -32,7 +32,7 @@ impl Domain {
 
     /// Adds mailboxes with partnerships, over LDAP if it runs.
     pub fn populate(&self, users: u32, per_user: u32) {
-        let ldif = population(users, per_user, &self.base());
+        let ldif = population(users, per_user, &self.base(), 0);
         if self.child.is_some() { self.modify(&ldif) } else { self.load(&ldif) }
     }
 
@@ -193,10 +193,10 @@ impl Domain {
 }
 
 /// Mailboxes with partnerships as LDIF.
-pub(super) fn population(users: u32, per_user: u32, base: &str) -> String {
+pub(super) fn population(users: u32, per_user: u32, base: &str, first: u32) -> String {
     let mut command = Command::new("python3");
     command.arg(peers_directory().join("populate.py"));
-    output(command.args([&users.to_string(), &per_user.to_string(), base]))
+    output(command.args([&users.to_string(), &per_user.to_string(), base, &first.to_string()]))
 }
 
 /// What a program prints.
