@@ -88,7 +88,7 @@ impl Domain {
     /// Changes a part of the directory below Samba's own modules, which do not let anyone change everything.
     pub(super) fn modify_below(&self, part: &str, ldif: &str) {
         let file = self.folder.path().join("private/sam.ldb.d").join(part.to_uppercase() + ".ldb");
-        output_of_input(Command::new("ldbmodify").arg("-H").arg(format!("tdb://{}", file.display())), ldif);
+        output_of_input(Command::new("ldbmodify").arg("-H").arg(format!("mdb://{}", file.display())), ldif);
     }
 
     /// The user's account ended long ago.
