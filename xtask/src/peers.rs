@@ -22,7 +22,7 @@ const NODE_FILES: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
 /// Debian packages without which the requirements cannot be installed or a test not run, each with a probe that tells whether
 /// what it brings is there.
-const PACKAGES: [(&str, &str, &[&str]); 17] = [
+const PACKAGES: [(&str, &str, &[&str]); 18] = [
     ("curl", "curl", &["--version"]),
     // The page about Exchange Online makes a certificate with it, and a test does what the page says.
     ("openssl", "openssl", &["version"]),
@@ -35,7 +35,8 @@ const PACKAGES: [(&str, &str, &[&str]); 17] = [
     ),
     ("libkrb5-dev", "krb5-config", &["--libs", "gssapi"]),
     // What the feature `gssapi` is built with.
-    ("libclang-dev", "sh", &["-c", "ls /usr/lib/llvm-*/lib/libclang*.so*"]),
+    ("pkgconf", "pkg-config", &["--version"]),
+    ("libclang-dev", "sh", &["-c", "ls /usr/lib/llvm-*/lib/libclang.so"]),
     ("krb5-kdc", "test", &["-x", "/usr/sbin/krb5kdc"]),
     ("krb5-admin-server", "test", &["-x", "/usr/sbin/kadmin.local"]),
     ("faketime", "faketime", &["--version"]),
